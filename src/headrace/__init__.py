@@ -1,0 +1,80 @@
+"""Headrace puts a Python model or algorithm behind HTTP, in replicas of their own.
+
+import headrace as hr
+
+class Hello(hr.Model):
+    def predict(self, name: str) -> str:
+        return f"Hello, {name}!"
+
+hr.run(Hello)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace import testing as testing
+    from headrace._version import __version__
+    from headrace.errors import Cancelled, HeadraceError, HTTPError
+    from headrace.model.adapters import Decode, Encode
+    from headrace.model.api import Model
+    from headrace.model.context import Context, current_context
+    from headrace.model.deployment import deployment
+    from headrace.model.types import Request, Upload
+    from headrace.server import Running, Server, run, start
+
+__all__ = [
+    "Cancelled",
+    "Context",
+    "Decode",
+    "Encode",
+    "HTTPError",
+    "HeadraceError",
+    "Model",
+    "Request",
+    "Running",
+    "Server",
+    "Upload",
+    "__version__",
+    "current_context",
+    "deployment",
+    "run",
+    "start",
+]
+
+_ROOMS = {
+    "Cancelled": "errors",
+    "Context": "model.context",
+    "Decode": "model.adapters",
+    "Encode": "model.adapters",
+    "HTTPError": "errors",
+    "HeadraceError": "errors",
+    "Model": "model.api",
+    "Request": "model.types",
+    "Running": "server",
+    "Server": "server",
+    "Upload": "model.types",
+    "__version__": "_version",
+    "current_context": "model.context",
+    "deployment": "model.deployment",
+    "run": "server",
+    "start": "server",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: a replica never loads the HTTP server."""
+    if name == "testing":  # hr.testing.Client, without a second import
+        return import_module("headrace.testing")
+    room = _ROOMS.get(name)
+    if room is None:
+        raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+    found: object = getattr(import_module(f"headrace.{room}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
