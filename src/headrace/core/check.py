@@ -1,0 +1,169 @@
+"""Every invariant of an engine, as one function. Tests call it after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import inf, isclose
+
+from headrace.core import batching, poison, routing, sending
+from headrace.core.deadlines import COMPACT_ABOVE
+from headrace.core.draining import Stage
+from headrace.core.engine import Engine
+from headrace.core.phases import Phase
+from headrace.core.records import Copy, Pool, Ticket
+from headrace.core.replicas import State
+
+
+def check(engine: Engine, *, turn_ended_at: float | None = None) -> None:
+    """Raise AssertionError naming every promise that `engine` breaks.
+
+    Between `ticked` and the next event there are more of them: tell when that tick was.
+    """
+    broken = list(_broken(engine))
+    if turn_ended_at is not None and engine.shutdown.stage is not Stage.DONE:
+        broken += _left_lying(engine, turn_ended_at)
+    if broken:
+        raise AssertionError("; ".join(broken))
+
+
+def _broken(engine: Engine) -> Iterator[str]:
+    for number, ticket in engine.tickets.items():
+        if ticket.id != number or number > engine.last:
+            yield f"ticket {ticket.id} is filed under {number}"
+        yield from _place(ticket)
+        yield from _family(engine, ticket)
+    for pool in engine.pools.values():
+        yield from _pool(pool)
+        for copy in pool.copies.values():
+            yield from _counters(copy)
+            yield from _limits(copy)
+            yield from _calls(copy)
+    if len(engine.deadlines.heap) >= 2 * len(engine.tickets) + 2 * COMPACT_ABOVE:
+        yield f"{len(engine.deadlines.heap)} deadlines for {len(engine.tickets)} requests"
+
+
+def _place(ticket: Ticket) -> Iterator[str]:
+    name = f"request {ticket.id} is {ticket.phase.name}"
+    if ticket.phase is Phase.CLOSED:
+        yield f"{name} and still remembered"
+    suspected = poison.is_suspect(ticket.deaths)
+    waits = ticket.phase is Phase.WAITING
+    lines = (ticket.id in ticket.pool.waiting, ticket.id in ticket.pool.suspects)
+    if lines != (waits and not suspected, waits and suspected):
+        yield f"{name}, in the queue and among the suspects: {lines}"
+    call = ticket.call
+    if (call is None) != (ticket.phase is Phase.WAITING):
+        yield f"{name}, in a call: {call is not None}"
+    if call is None:
+        return
+    if call.copy.calls.get(call.serial) is not call or call.recalled or ticket not in call.tickets:
+        yield f"{name} in a call that does not hold it"
+    if call.claimed and ticket.phase is Phase.SENT:
+        yield f"{name} in a call that is claimed"
+    if not call.claimed and ticket.phase is Phase.RUNNING:
+        yield f"{name} in a call that is not claimed"
+
+
+def _family(engine: Engine, ticket: Ticket) -> Iterator[str]:
+    if ticket.parent is None or ticket.phase is Phase.LEAVING:
+        return
+    elder = engine.tickets.get(ticket.parent)
+    if elder is None or elder.phase is not Phase.RUNNING:
+        yield f"request {ticket.id} outlived its parent {ticket.parent}"
+    elif ticket.deadline > elder.deadline:
+        yield f"request {ticket.id} may outlast its parent {ticket.parent}"
+    if ticket.id not in engine.families.children.get(ticket.parent, ()):
+        yield f"request {ticket.id} is not among the children of {ticket.parent}"
+
+
+def _pool(pool: Pool) -> Iterator[str]:
+    calls = [call for copy in pool.copies.values() for call in copy.calls.values()]
+    sent = sum(len(call.tickets) for call in calls if not call.claimed and not call.recalled)
+    if sent != pool.sent:
+        yield f"{pool.id} counts {pool.sent} sent, has {sent}"
+    for line in (pool.waiting, pool.suspects):
+        if any(ticket.phase is not Phase.WAITING for ticket in line.values()):
+            yield f"{pool.id} queues a request that does not wait"
+        if any(elder > younger for elder, younger in pairwise(line)):
+            yield f"{pool.id} does not queue by age: {list(line)}"
+
+
+def _counters(copy: Copy) -> Iterator[str]:
+    live = [call for call in copy.calls.values() if not call.recalled]
+    held = sum(len(call.tickets) for call in live if call.claimed)
+    if held != copy.held:
+        yield f"{copy.id} counts {copy.held} held, has {held}"
+    ahead = sum(max(call.predicted_s, 0.0) for call in live)
+    if copy.calls and not isclose(ahead, copy.ahead_s, abs_tol=1e-6):
+        yield f"{copy.id} counts {copy.ahead_s} s ahead, has {ahead}"
+
+
+def _limits(copy: Copy) -> Iterator[str]:
+    live = [call for call in copy.calls.values() if not call.recalled]
+    slots = copy.pool.policy.slots
+    if slots and copy.held > slots:
+        yield f"{copy.id} holds {copy.held} of {slots} slots"
+    if not slots and sum(call.claimed for call in live) > 1:
+        yield f"{copy.id} is a leaf and runs several calls"
+    if not slots and live and not sending.head(copy).claimed:
+        yield f"{copy.id} has calls and runs none"
+    if any(len(call.tickets) > copy.pool.policy.batch.max_size for call in live):
+        yield f"{copy.id} has a batch over the limit"
+    suspects = [t for call in live for t in call.tickets if poison.is_suspect(t.deaths)]
+    if len(suspects) > 1:
+        yield f"{copy.id} has {len(suspects)} suspects"
+
+
+def _calls(copy: Copy) -> Iterator[str]:
+    if copy.recalled_from and not (copy.calls and max(copy.calls) >= copy.recalled_from):
+        yield f"{copy.id} waits for calls that it does not have"
+    if any(call.recalled for call in copy.calls.values()) and not copy.recalled_from:
+        yield f"{copy.id} may be sent calls and has not handed over all that were taken back"
+    if copy.calls and copy.state is State.LOADING:
+        yield f"{copy.id} was sent calls while it loads"
+    for call in copy.calls.values():
+        if not call.recalled and any(ticket.call is not call for ticket in call.tickets):
+            yield f"call {call.serial} of {copy.id} holds a request that is elsewhere"
+
+
+def _left_lying(engine: Engine, now: float) -> Iterator[str]:
+    for pool in engine.pools.values():
+        yield from _ripe(pool, now)
+        if min(map(sending.overrun_at, pool.copies.values()), default=inf) <= now:
+            yield f"a replica of {pool.id} overruns, and nothing was taken back"
+    if (due := min(_due_times(engine, now))) < engine.alarm:
+        yield f"something is due at {due}, the alarm is set to {engine.alarm}"
+    if not now < engine.alarm:
+        yield f"the alarm rang at {now} and is still set to {engine.alarm}"
+    if engine.rung != engine.alarm:
+        yield f"the driver was told {engine.rung}, the alarm is set to {engine.alarm}"
+
+
+def _ripe(pool: Pool, now: float) -> Iterator[str]:
+    chosen = routing.choose(routing.open_copies(pool), now)
+    if pool.waiting and chosen is not None:
+        eldest = next(iter(pool.waiting.values())).arrived
+        wait_s = pool.policy.batch.max_wait_s
+        if batching.due(len(pool.waiting), eldest, chosen[1], wait_s, now):
+            yield f"{pool.id} left a ripe batch lying"
+
+
+def _due_times(engine: Engine, now: float) -> Iterator[float]:
+    yield engine.shutdown.next_at()
+    for ticket in engine.tickets.values():
+        if ticket.phase is not Phase.LEAVING:
+            yield ticket.deadline
+    for pool in engine.pools.values():
+        yield min(pool.restarts, default=inf)
+        yield min(map(sending.overrun_at, pool.copies.values()), default=inf)
+        if pool.waiting:
+            yield _moves_at(pool, now)
+
+
+def _moves_at(pool: Pool, now: float) -> float:
+    """When time alone lets the eldest go."""
+    copies = routing.open_copies(pool)
+    if routing.choose(copies, now) is None:
+        return routing.opens_at(copies, now)
+    return next(iter(pool.waiting.values())).arrived + pool.policy.batch.max_wait_s

@@ -1,0 +1,36 @@
+"""Which requests are late: a heap of deadlines that does not grow with those that ended in time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from headrace.core.messages import RequestId
+
+COMPACT_ABOVE = 64  # ended requests that may stay in the heap beyond as many as are live
+
+
+@dataclass(slots=True)
+class Deadlines:
+    """Every live request's deadline; an ended one's stays until it is in the way."""
+
+    heap: list[tuple[float, RequestId]] = field(default_factory=list)
+
+    def add(self, deadline: float, request: RequestId, live: Collection[RequestId]) -> None:
+        """Remember when a request is late; forget those that ended once they are the most."""
+        heappush(self.heap, (deadline, request))
+        if len(self.heap) > 2 * len(live) + COMPACT_ABOVE:
+            self.heap = [entry for entry in self.heap if entry[1] in live]
+            heapify(self.heap)
+
+    def late(self, now: float) -> list[RequestId]:
+        """Take out the requests whose deadline has passed, ended ones too."""
+        found: list[RequestId] = []
+        while self.heap and self.heap[0][0] <= now:
+            found.append(heappop(self.heap)[1])
+        return found
+
+    def next_at(self) -> float:
+        """The next deadline, maybe an ended request's: a needless alarm costs less than order."""
+        return self.heap[0][0] if self.heap else float("inf")

@@ -1,0 +1,67 @@
+"""Which replicas there are to be: start them, replace the dead, let them go at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headrace.core.draining import Stage
+from headrace.core.messages import Action, Drained, Evict, GiveUp, Kill, ReplicaId, Start, Why
+from headrace.core.records import Copy, Pool
+from headrace.core.replicas import STEADY_AFTER_S, State, Turn, advance, restart_delay_s
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Every replica of every deployment that is not gone."""
+
+    copies: dict[ReplicaId, Copy] = field(default_factory=dict)
+
+    def start(self, pool: Pool) -> Start:
+        """Add a replica under a name that was never used before."""
+        pool.started += 1
+        replica = ReplicaId(f"{pool.id}/{pool.started}")
+        self.copies[replica] = pool.copies[replica] = Copy(replica, pool)
+        return Start(pool.id, replica)
+
+    def ready(self, replica: ReplicaId, now: float) -> None:
+        """Let a replica take calls, unless it is already to go."""
+        copy = self.copies.get(replica)
+        if copy is not None:
+            copy.state = advance(copy.state, Turn.LOADED)
+            copy.ready_at = copy.since = now
+            copy.pool.ever_ready = True
+
+    def gone(
+        self, copy: Copy, why: Why, *, evicting: bool, now: float, chance: float
+    ) -> list[Action]:
+        """Forget a replica; plan the next one, or give up if the first start failed."""
+        pool, before = copy.pool, copy.state
+        copy.state = advance(copy.state, Turn.DIED)
+        del self.copies[copy.id], pool.copies[copy.id]
+        if evicting or why is Why.ASKED:
+            return []
+        if not pool.ever_ready and why is Why.SETUP:
+            return [GiveUp(pool.id)]
+        steady = before is State.READY and now - copy.ready_at >= STEADY_AFTER_S
+        pool.falls = 0 if steady else pool.falls + 1
+        pool.restarts.append(now + restart_delay_s(pool.falls, chance))
+        return []
+
+    def restart(self, pool: Pool, now: float) -> list[Action]:
+        """Start what is due in place of the dead."""
+        due = [when for when in pool.restarts if when <= now]
+        pool.restarts = [when for when in pool.restarts if when > now]
+        return [self.start(pool) for _ in due]
+
+    def evict(self, before: Stage, stage: Stage) -> list[Action]:
+        """Say what a shutdown that came from `before` to `stage` asks of the replicas."""
+        out: list[Action] = []
+        if before < Stage.EVICTING <= stage:
+            for copy in self.copies.values():
+                copy.state = advance(copy.state, Turn.EVICTED)
+                out.append(Evict(copy.id))
+        if before < Stage.KILLING <= stage:
+            out += [Kill(copy.id) for copy in self.copies.values()]
+        if before < Stage.DONE <= stage:
+            out.append(Drained())
+        return out

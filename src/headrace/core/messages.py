@@ -1,0 +1,113 @@
+"""The words of the core: who is who, how a request ends, and the actions the engine says.
+
+Events are the engine's methods, named in the past tense (`engine.arrived(...)`): an object per
+event would cost as much as the decision. Actions are small tuples in the imperative. Neither ever
+carries a payload: bodies and answers stay with the shells, under these ids.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple, NewType
+
+RequestId = NewType("RequestId", int)
+"""The worker's own number; what clients send as X-Request-Id is only a label."""
+DeploymentId = NewType("DeploymentId", str)
+ReplicaId = NewType("ReplicaId", str)
+Serial = NewType("Serial", int)
+"""Counts the calls sent to one replica, from 1."""
+
+
+class Outcome(Enum):
+    """How a request ended. Every request ends exactly once."""
+
+    ANSWERED = auto()
+    CANCELLED = auto()
+    EXPIRED = auto()
+    LOST = auto()
+    CUT = auto()  # the server stopped, and its grace was over
+
+
+class Why(Enum):
+    """Why a replica is gone."""
+
+    ASKED = auto()  # we told it to stop
+    KILLED = auto()  # SIGKILL: says nothing about the call it ran
+    CRASHED = auto()  # any other signal or exit: the running call is the suspect
+    SETUP = auto()  # it never became ready
+
+
+class Send(NamedTuple):
+    """Send these requests to the replica as one call."""
+
+    replica: ReplicaId
+    serial: Serial
+    requests: tuple[RequestId, ...]
+
+
+class Recall(NamedTuple):
+    """Take back every call from this serial on that the replica has not claimed."""
+
+    replica: ReplicaId
+    serial: Serial
+
+
+class Stop(NamedTuple):
+    """Tell the replica that nobody waits for the request at `place`; it still owes the end."""
+
+    replica: ReplicaId
+    serial: Serial
+    place: int
+
+
+class Settle(NamedTuple):
+    """Give the caller its ending; if answered, it is the call's answer at `place`."""
+
+    request: RequestId
+    outcome: Outcome
+    place: int = 0
+
+
+class WakeAt(NamedTuple):
+    """Call `engine.ticked` at this time; it takes the place of the alarm before."""
+
+    when: float
+
+
+class Start(NamedTuple):
+    """Start a replica of this deployment."""
+
+    deployment: DeploymentId
+    replica: ReplicaId
+
+
+class Evict(NamedTuple):
+    """Let this replica tear down and end."""
+
+    replica: ReplicaId
+
+
+class Kill(NamedTuple):
+    """End this replica at once: it had its time to tear down."""
+
+    replica: ReplicaId
+
+
+class Again(NamedTuple):
+    """The request's replica died and it will run once more, from a fresh context."""
+
+    request: RequestId
+
+
+class GiveUp(NamedTuple):
+    """The first start of this deployment failed: the server cannot start."""
+
+    deployment: DeploymentId
+
+
+class Drained(NamedTuple):
+    """Nothing is left: no request, no replica."""
+
+
+FleetAction = Start | Evict | Kill | GiveUp | Drained
+Action = Send | Recall | Stop | Settle | Again | WakeAt | FleetAction

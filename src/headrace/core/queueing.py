@@ -1,0 +1,38 @@
+"""Who stands where in the queue: the eldest first, whoever comes back at the place of its age.
+
+Requests are numbered as they arrive, so their numbers are their ages.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import takewhile
+
+from headrace.core import poison
+from headrace.core.messages import RequestId
+from headrace.core.records import Ticket
+
+
+def line_of(ticket: Ticket) -> OrderedDict[RequestId, Ticket]:
+    """Return the line that a request waits in."""
+    pool = ticket.pool
+    return pool.suspects if poison.is_suspect(ticket.deaths) else pool.waiting
+
+
+def take(line: OrderedDict[RequestId, Ticket], count: int) -> list[Ticket]:
+    """Take the `count` eldest out of a line."""
+    if count == 1:  # most calls are
+        return [line.popitem(last=False)[1]]
+    return [line.popitem(last=False)[1] for _ in range(count)]
+
+
+def put_back(tickets: Sequence[Ticket]) -> None:
+    """Let requests of one deployment wait again, as if they had never been sent."""
+    for line in {id(line): line for line in map(line_of, tickets)}.values():
+        back = {ticket.id: ticket for ticket in tickets if line_of(ticket) is line}
+        elder = takewhile(max(back).__gt__, line)
+        front = sorted([*elder, *back], reverse=True)
+        line.update(back)
+        for number in front:
+            line.move_to_end(number, last=False)

@@ -1,0 +1,126 @@
+"""What the engine remembers: one record per request, per call, per replica, per deployment."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from headrace.core.batching import BatchPolicy, Pace
+from headrace.core.flow import Flow
+from headrace.core.messages import DeploymentId, ReplicaId, RequestId, Serial, Why
+from headrace.core.phases import WAITING, Phase
+from headrace.core.replicas import State
+
+NONE = Serial(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The options of a deployment that the engine decides by."""
+
+    replicas: int = 1
+    batch: BatchPolicy = field(default_factory=BatchPolicy)
+    max_queued: int = 1000
+    slots: int = 0
+    """Requests at once in a replica; 0 is a leaf: one call at a time, the next ones sent ahead."""
+    retry_on_crash: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One request that is not yet closed."""
+
+    id: RequestId
+    pool: Pool
+    arrived: float
+    deadline: float
+    parent: RequestId | None = None
+    phase: Phase = WAITING
+    call: Call | None = None
+    deaths: tuple[Why, ...] = ()
+    """How replicas ended that ran it."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One dispatch: requests that run together, each answered by its place in `tickets`."""
+
+    serial: Serial
+    copy: Copy
+    tickets: list[Ticket]
+    predicted_s: float
+    claimed: bool = False
+    recalled: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Copy:
+    """One replica as the engine sees it."""
+
+    id: ReplicaId
+    pool: Pool
+    state: State = State.LOADING
+    calls: dict[Serial, Call] = field(default_factory=dict)
+    serial: int = 0
+    held: int = 0
+    """Requests in claimed calls."""
+    ahead_s: float = 0.0
+    """Predicted seconds of every call it has."""
+    since: float = 0.0
+    """When its running call began, or when it became ready."""
+    ready_at: float = 0.0
+    recalled_from: Serial = NONE
+    """It gets no new calls before it has handed over every one from here on."""
+
+    def count_in(self, call: Call) -> None:
+        """Add a call that is on its way to the replica."""
+        if not self.calls:
+            self.ahead_s = 0.0  # sums drift
+        self.calls[call.serial] = call
+        self.pool.sent += len(call.tickets)
+        if call.predicted_s > 0:
+            self.ahead_s += call.predicted_s
+
+    def count_begun(self, call: Call, now: float) -> None:
+        """Note that the replica runs the call from now on."""
+        call.claimed = True
+        self.since = now
+        count = len(call.tickets)
+        self.held += count
+        self.pool.sent -= count
+
+    def count_out(self, call: Call) -> None:
+        """Take a call's requests off the counters: it ended, was taken back, or died."""
+        if call.claimed:
+            self.held -= len(call.tickets)
+        else:
+            self.pool.sent -= len(call.tickets)
+        if call.predicted_s > 0:
+            self.ahead_s -= call.predicted_s
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """One deployment: its queue and its replicas."""
+
+    id: DeploymentId
+    policy: Policy
+    waiting: OrderedDict[RequestId, Ticket] = field(default_factory=OrderedDict)
+    """The eldest first. A plain dict that is emptied from the front is slow to look into."""
+    suspects: OrderedDict[RequestId, Ticket] = field(default_factory=OrderedDict)
+    """They wait as well, each to run alone: see core/poison.py."""
+    copies: dict[ReplicaId, Copy] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
+    flow: Flow = field(default_factory=Flow)
+    sent: int = 0
+    """Requests in calls that are not claimed yet: they count against the queue's bound."""
+    started: int = 0
+    falls: int = 0
+    ever_ready: bool = False
+    restarts: list[float] = field(default_factory=list)
+    """When to start replicas in place of dead ones."""
+
+    @property
+    def queued(self) -> int:
+        """Requests that no replica has begun."""
+        return len(self.waiting) + len(self.suspects) + self.sent

@@ -1,0 +1,96 @@
+"""Seeded days of traffic: what the state machine does, drawn by plain chance: so far more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+from headrace.core.batching import BatchPolicy
+from headrace.core.messages import ReplicaId, RequestId, Serial, Why
+from headrace.core.records import Policy
+from tests.core.world import World
+
+POLICIES = {
+    "plain": Policy(replicas=2, max_queued=20),
+    "batched": Policy(replicas=2, batch=BatchPolicy(3), max_queued=20),
+    "patient": Policy(batch=BatchPolicy(4, 0.5), max_queued=20),
+    "tight": Policy(batch=BatchPolicy(2), max_queued=3, retry_on_crash=False),
+    "tasks": Policy(replicas=2, slots=3, max_queued=20),
+    "groups": Policy(batch=BatchPolicy(3, 0.2), slots=4, max_queued=5),
+}
+TOGETHER = [["plain"], ["batched"], ["tasks"], ["plain", "groups"], ["patient", "tasks"], ["tight"]]
+TOOK_S = [0.0, 0.0003, 0.001, 0.004, 0.1, 2.0]
+PASSING_S = [0.0, 0.0005, 0.002, 0.005, 0.02, 0.3, 1.0, 11.0]
+WAIT_S = [-1.0, 0.0, 0.01, 1.0, 30.0, 60.0, 60.0, 60.0]
+
+
+def walk(seed: int, steps: int) -> World:
+    """Let `steps` events happen, then come to an end; return the world as it is then."""
+    chance = Random(seed)
+    names = chance.choice(TOGETHER)
+    world = World(
+        {name: POLICIES[name] for name in names},
+        trusted=chance.random() < 0.7,
+        contested_runs=chance.random() < 0.5,
+    )
+    took_s = chance.choice(TOOK_S)
+    for _ in range(steps):
+        if chance.random() < 0.02:
+            took_s = chance.choice(TOOK_S)
+        happen(world, chance, took_s)
+        if chance.random() < 0.5:
+            world.end_turn()
+    world.come_to_an_end()
+    return world
+
+
+def happen(world: World, chance: Random, took_s: float) -> None:
+    """Let one thing happen."""
+    dice = chance.random()
+    if dice < 0.3:
+        name = chance.choice(sorted(world.policies))
+        for _ in range(chance.randint(1, 6)):
+            world.arrive(name, chance.choice(WAIT_S), parent_of(world, chance))
+    elif dice < 0.35 and world.last:
+        world.hang_up(RequestId(chance.randint(max(1, world.last - 10), world.last)))
+    elif dice < 0.75 and world.replicas:
+        happen_to_replica(world, chance, took_s)
+    elif dice < 0.85:
+        world.ring()
+    elif dice < 0.9995 or world.drained:
+        world.pass_time(chance.choice(PASSING_S))
+    else:
+        world.ask_to_stop(chance.choice([0.0, 1.0, 30.0]))
+
+
+def happen_to_replica(world: World, chance: Random, took_s: float) -> None:
+    """Let a replica load, work, claim, die or say something stale."""
+    copy = chance.choice(list(world.replicas.values()))
+    dice = chance.random()
+    if not copy.ready and copy.deployment in world.ever_ready and dice < 0.1:
+        world.die(copy, Why.SETUP, chance.random())
+    elif not copy.ready:
+        world.get_ready(copy)
+    elif dice < 0.02:
+        world.die(copy, chance.choice([Why.KILLED, Why.CRASHED]), chance.random())
+    elif dice < 0.1:
+        name = chance.choice([*sorted(world.names), ReplicaId("nobody/1")])
+        world.finish_stale(name, Serial(chance.randint(0, 30)))
+    elif dice < 0.3:
+        early = partial(world.hand_over_early, copy)
+        deeds: list[Callable[[], None]] = [copy.claim, copy.claim, copy.look, early]
+        chance.choice(deeds)()
+    else:
+        for _ in range(chance.randint(1, 4)):
+            world.go_on(copy, took_s, chance.randint(0, 3))
+
+
+def parent_of(world: World, chance: Random) -> RequestId | None:
+    """Mostly nobody; else a request that runs, or any that there was."""
+    if chance.random() < 0.8 or not world.last:
+        return None
+    running = [number for number in world.requests if world.runs(number)]
+    if running and chance.random() < 0.8:
+        return chance.choice(running)
+    return RequestId(chance.randint(1, world.last))
