@@ -1,0 +1,136 @@
+"""The options of a deployment: what each may be, which class has which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, TypedDict, TypeVar, Unpack, overload
+
+from headrace.errors import ConfigError
+from headrace.model.names import did_you_mean, kebab
+from headrace.model.ranges import CHECKS
+
+Devices = Literal["auto", "cpu", "cuda"] | Sequence[int]
+Executor = Literal["process", "inline"]
+C = TypeVar("C", bound=type)
+
+_NOTE = "__headrace_options__"
+
+
+class OptionWords(TypedDict, total=False):
+    """The options as keywords, for type checkers; Options says what they mean."""
+
+    name: str | None
+    route: str | None
+    replicas: int
+    devices: Devices
+    threads_per_replica: int | None
+    executor: Executor
+    max_batch_size: int
+    batch_wait_s: float
+    max_ongoing_requests: int | None
+    max_queued_requests: int
+    timeout_s: float | None
+    retry_on_crash: bool
+    startup_timeout_s: float
+    env: Mapping[str, str]
+    max_body_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How one deployment is to run; every option has a default. Seconds end in `_s`."""
+
+    name: str | None = None
+    """In logs, metrics, and the URL; else the class's name in kebab case."""
+    route: str | None = None
+    """The path it answers at; else `/predict` for a single model, `/{name}` for several."""
+    replicas: int = 1
+    """How many copies run."""
+    devices: Devices = "auto"
+    """Where copies run: "auto", "cpu", "cuda", or the numbers of the GPUs to go round."""
+    threads_per_replica: int | None = None
+    """Threads that numeric libraries use in each copy; else the cores over all the copies."""
+    executor: Executor = "process"
+    """A process for each copy, or "inline": within the server itself, for tests."""
+    max_batch_size: int = 16
+    """The most requests one `predict_batch` gets."""
+    batch_wait_s: float = 0.0
+    """How long an idle copy waits for a batch to fill; 0 takes what is there at once."""
+    max_ongoing_requests: int | None = None
+    """How many calls a copy runs at once; else 1 for sync hooks, 16 for async ones."""
+    max_queued_requests: int = 1000
+    """How many may wait; the next one gets a 503."""
+    timeout_s: float | None = 60.0
+    """When a request gets a 504, from its arrival; None for never."""
+    retry_on_crash: bool = True
+    """Whether a request is run once more when the process that held it died."""
+    startup_timeout_s: float = 600.0
+    """How long a copy may take from its start to the end of `setup`."""
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Environment variables of the copies."""
+    max_body_bytes: int | None = None
+    """The longest body; else the server's own limit."""
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """Which of them were set on purpose; filled by `with_options`."""
+
+    def __post_init__(self) -> None:
+        for option, check in CHECKS.items():
+            value = getattr(self, option)
+            wish = check(value)
+            if wish is not None:
+                raise ConfigError(f"deployment option `{option}` must be {wish}, not {value!r}")
+        # Copies, so that a caller's list or dict cannot change a frozen value from afar.
+        object.__setattr__(self, "env", dict(self.env))
+        if not isinstance(self.devices, str):
+            object.__setattr__(self, "devices", tuple(self.devices))
+
+
+NAMES = tuple(option.name for option in fields(Options) if option.name != "given")
+
+
+def with_options(base: Options, changes: Mapping[str, object]) -> Options:
+    """Change some options by name, and remember which; raises ConfigError for a name unknown."""
+    for option in changes:
+        if option not in NAMES:
+            hint = did_you_mean(option, NAMES) or f"; there are: {', '.join(NAMES)}"
+            raise ConfigError(f"there is no deployment option `{option}`{hint}")
+    return replace(base, **changes, given=base.given | changes.keys())  # type: ignore[arg-type]
+
+
+@overload
+def deployment(cls: C, /) -> C: ...
+@overload
+def deployment(**options: Unpack[OptionWords]) -> Callable[[C], C]: ...
+def deployment(cls: C | None = None, /, **options: Unpack[OptionWords]) -> C | Callable[[C], C]:
+    """Note options on a model class: `@deployment` or `@deployment(replicas=2)`.
+
+    The class itself comes back, so that types, pickling and unit tests stay as they are.
+    """
+    noted = with_options(Options(), dict(options))
+
+    def note(cls: C) -> C:
+        if not isinstance(cls, type):
+            raise ConfigError(
+                f"@deployment goes onto a class, not onto {cls!r}: wrap a function in a Model"
+            )
+        setattr(cls, _NOTE, noted)
+        return cls
+
+    return note if cls is None else note(cls)
+
+
+def options_of(cls: type) -> Options:
+    """Tell a class's options, its name always filled in.
+
+    A subclass has those of its nearest decorated base, except `name` and `route`, which two
+    deployments cannot share; decorating it anew starts from the defaults.
+    """
+    for base in cls.__mro__:
+        noted: Options | None = vars(base).get(_NOTE)
+        if noted is None:
+            continue
+        if base is not cls:
+            noted = replace(noted, name=None, route=None, given=noted.given - {"name", "route"})
+        return noted if noted.name else replace(noted, name=kebab(cls.__name__))
+    return Options(name=kebab(cls.__name__))

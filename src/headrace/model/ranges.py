@@ -1,0 +1,98 @@
+"""What each option of a deployment may be, as a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+
+Check = Callable[[object], str | None]
+"""Says what is wanted if the value is not it."""
+
+_NAME = re.compile(r"[\w][\w.-]*")
+_PATH = re.compile(r"/[^\s?#]*")
+
+
+def _whole(least: int) -> Check:
+    def check(value: object) -> str | None:
+        fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        return None if fits else f"a whole number of {least} or more"
+
+    return check
+
+
+def _seconds(*, zero: bool) -> Check:
+    def check(value: object) -> str | None:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+        if fits and (value > 0 or (zero and value == 0)):  # type: ignore[operator]
+            return None
+        return f"a number of seconds, {'0 or more' if zero else 'more than 0'}"
+
+    return check
+
+
+def _or_none(check: Check) -> Check:
+    def either(value: object) -> str | None:
+        wish = None if value is None else check(value)
+        return wish and f"{wish}, or None"
+
+    return either
+
+
+def _one_of(*words: str) -> Check:
+    def check(value: object) -> str | None:
+        fits = isinstance(value, str) and value in words
+        return None if fits else " or ".join(f'"{word}"' for word in words)
+
+    return check
+
+
+def _flag(value: object) -> str | None:
+    return None if isinstance(value, bool) else "True or False"
+
+
+def _name(value: object) -> str | None:
+    fits = isinstance(value, str) and _NAME.fullmatch(value)
+    return None if fits else "letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
+
+
+def _route(value: object) -> str | None:
+    if not isinstance(value, str) or not _PATH.fullmatch(value):
+        return "a path that begins with `/`, without spaces, `?` and `#`"
+    return "a path outside `/-/`, which is the server's own" if f"{value}/"[:3] == "/-/" else None
+
+
+def _devices(value: object) -> str | None:
+    if isinstance(value, str):
+        fits = value in ("auto", "cpu", "cuda")
+    else:
+        fits = isinstance(value, Sequence) and len(value) > 0
+        fits = fits and all(_whole(0)(number) is None for number in value)  # type: ignore[attr-defined]
+    return None if fits else '"auto", "cpu", "cuda" or a list of GPU numbers such as [0, 1]'
+
+
+def _env(value: object) -> str | None:
+    fits = isinstance(value, Mapping) and all(
+        isinstance(name, str) and name and isinstance(text, str) and "=" not in name
+        for name, text in value.items()
+    )
+    return None if fits else 'a mapping of text to text such as {"OMP_NUM_THREADS": "1"}'
+
+
+CHECKS: Mapping[str, Check] = {
+    "name": _or_none(_name),
+    "route": _or_none(_route),
+    "replicas": _whole(1),
+    "devices": _devices,
+    "threads_per_replica": _or_none(_whole(1)),
+    "executor": _one_of("process", "inline"),
+    "max_batch_size": _whole(1),
+    "batch_wait_s": _seconds(zero=True),
+    "max_ongoing_requests": _or_none(_whole(1)),
+    "max_queued_requests": _whole(0),
+    "timeout_s": _or_none(_seconds(zero=False)),
+    "retry_on_crash": _flag,
+    "startup_timeout_s": _seconds(zero=False),
+    "env": _env,
+    "max_body_bytes": _or_none(_whole(1)),
+}

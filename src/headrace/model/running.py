@@ -1,0 +1,120 @@
+"""How a model without `async def` runs a call: every request gets exactly one reply, in order.
+
+No Exception leaves here, whatever a hook does. A BaseException does (Cancelled, KeyboardInterrupt):
+whoever raised it has taken the whole call upon himself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+from headrace.model.context import abandon, context_of, current
+from headrace.model.envelope import Envelope, Reply
+from headrace.model.faults import TOO_LATE, fault_of
+from headrace.model.steps import Item, Run, Steps, dealt
+
+
+def one_by_one(steps: Steps) -> Run:
+    """Run the requests of a call one after the other."""
+    read, decode, predict, encode = steps.read, steps.decode, steps.work, steps.encode
+    answer, enter, leave = steps.answer, current.set, current.reset
+
+    def serve(model: Any, envelope: Envelope) -> Reply:
+        if envelope.deadline <= monotonic():
+            return TOO_LATE
+        context = context_of(envelope)
+        token = enter(context)
+        hook = steps.read_hook
+        try:
+            value = read(envelope)
+            if decode is not None:
+                value = decode(model, value, context)
+            hook = "predict"
+            output = predict(model, value, context)
+            if encode is not None:
+                hook = "encode_response"
+                output = encode(model, output, context)
+            return answer(output, context)
+        except Exception as error:  # noqa: BLE001 - the client waits, and hears of it
+            return fault_of(error, hook, [context])
+        except BaseException:
+            abandon(context)
+            raise
+        finally:
+            leave(token)
+
+    def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
+        return [serve(model, envelope) for envelope in envelopes]
+
+    return run
+
+
+def as_a_batch(steps: Steps) -> Run:
+    """Decode each, run what could be decoded as one batch, encode each."""
+
+    def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
+        items = [Item(envelope) for envelope in envelopes]
+        try:
+            for item in items:
+                _receive(steps, model, item)
+            ready = [item for item in items if item.reply is None]
+            for item, output in zip(ready, _compute(steps, model, ready), strict=False):
+                _respond(steps, model, item, output)
+        except BaseException:
+            for item in items:
+                abandon(item.context)
+            raise
+        return [item.reply for item in items if item.reply is not None]
+
+    return run
+
+
+def _receive(steps: Steps, model: Any, item: Item) -> None:
+    if item.envelope.deadline <= monotonic():
+        item.reply = TOO_LATE
+        return
+    token = current.set(item.context)
+    try:
+        item.value = steps.read(item.envelope)
+        if steps.decode is not None:
+            item.value = steps.decode(model, item.value, item.context)
+    except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
+        item.reply = fault_of(error, steps.read_hook, [item.context])
+    finally:
+        current.reset(token)
+
+
+def _compute(steps: Steps, model: Any, items: list[Item]) -> list[Any]:
+    """Run the batch; if it fails, every request in it has its reply and there is no output."""
+    if not items:
+        return []
+    contexts = [item.context for item in items]
+    token = current.set(None)
+    try:
+        # The hook gets lists of its own: what it does to them reaches neither replies nor log.
+        outputs = steps.work(model, [item.value for item in items], contexts.copy())
+        return dealt(outputs, len(items))
+    except Exception as error:  # noqa: BLE001 - their clients wait, and hear of it
+        fault = fault_of(error, steps.work_hook, contexts)
+        for item in items:
+            item.reply = fault
+        return []
+    finally:
+        current.reset(token)
+
+
+def _respond(steps: Steps, model: Any, item: Item, output: Any) -> None:
+    if isinstance(output, Exception):
+        item.reply = fault_of(output, steps.work_hook, [item.context])
+        return
+    token = current.set(item.context)
+    try:
+        if steps.encode is not None:
+            output = steps.encode(model, output, item.context)
+        item.reply = steps.answer(output, item.context)
+    except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
+        item.reply = fault_of(error, steps.last_hook, [item.context])
+    finally:
+        current.reset(token)

@@ -1,0 +1,167 @@
+"""How a model with `async def` hooks runs a call: as `running` does, awaiting what must be awaited.
+
+Cancelling the task cancels the hooks, and passes. A CancelledError that comes up by itself (a hook
+awaited something that was cancelled) is only a failed hook: nobody has given up the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from time import monotonic
+from typing import Any
+
+from headrace.model.calls import Call
+from headrace.model.context import abandon, context_of, current
+from headrace.model.envelope import Envelope, Reply
+from headrace.model.faults import TOO_LATE, fault_of
+from headrace.model.steps import Item, RunAsync, Steps, dealt
+
+
+def one_by_one(steps: Steps) -> RunAsync:
+    """Run the requests of a call one after the other."""
+
+    async def serve(model: Any, envelope: Envelope) -> Reply:
+        if envelope.deadline <= monotonic():
+            return TOO_LATE
+        context = context_of(envelope)
+        token = current.set(context)
+        hook = steps.read_hook
+        try:
+            value = steps.read(envelope)
+            value = await _through(steps, "decode_request", steps.decode, model, value, context)
+            hook = "predict"
+            output = await _through(steps, "predict", steps.work, model, value, context)
+            if steps.encode is not None:
+                hook = "encode_response"
+                output = await _through(steps, hook, steps.encode, model, output, context)
+            return steps.answer(output, context)
+        except Exception as error:  # noqa: BLE001 - the client waits, and hears of it
+            return fault_of(error, hook, [context])
+        except BaseException as error:
+            if _came_by_itself(error):
+                return fault_of(error, hook, [context])
+            abandon(context)
+            raise
+        finally:
+            current.reset(token)
+
+    async def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
+        return [await serve(model, envelope) for envelope in envelopes]
+
+    return run
+
+
+def as_a_batch(steps: Steps) -> RunAsync:
+    """Decode each, run what could be decoded as one batch, encode each; the awaits side by side."""
+
+    async def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
+        items = [Item(envelope) for envelope in envelopes]
+        try:
+            await _each(
+                [_receive(steps, model, item) for item in items], "decode_request" in steps.waits
+            )
+            ready = [item for item in items if item.reply is None]
+            outputs = await _compute(steps, model, ready)
+            pairs = zip(ready, outputs, strict=False)
+            await _each(
+                [_respond(steps, model, item, output) for item, output in pairs],
+                "encode_response" in steps.waits,
+            )
+        except BaseException:
+            for item in items:
+                abandon(item.context)
+            raise
+        return [item.reply for item in items if item.reply is not None]
+
+    return run
+
+
+async def _through(
+    steps: Steps, hook: str, call: Call | None, model: Any, value: Any, context: Any
+) -> Any:
+    if call is None:
+        return value
+    result = call(model, value, context)
+    return await result if hook in steps.waits else result
+
+
+async def _each(jobs: list[Coroutine[Any, Any, None]], wait: bool) -> None:  # noqa: FBT001
+    """Run the jobs; as tasks only where they wait, for a task costs more than a small decode."""
+    if not wait or len(jobs) <= 1:
+        for job in jobs:
+            await job
+        return
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    finally:  # nothing to do unless one was cut short: then none may go on behind our back
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _receive(steps: Steps, model: Any, item: Item) -> None:
+    if item.envelope.deadline <= monotonic():
+        item.reply = TOO_LATE
+        return
+    token = current.set(item.context)
+    try:
+        value = steps.read(item.envelope)
+        item.value = await _through(
+            steps, "decode_request", steps.decode, model, value, item.context
+        )
+    except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
+        item.reply = fault_of(error, steps.read_hook, [item.context])
+    except asyncio.CancelledError as error:
+        if not _came_by_itself(error):
+            raise
+        item.reply = fault_of(error, steps.read_hook, [item.context])
+    finally:
+        current.reset(token)
+
+
+async def _compute(steps: Steps, model: Any, items: list[Item]) -> list[Any]:
+    """Run the batch; if it fails, every request in it has its reply and there is no output."""
+    if not items:
+        return []
+    contexts = [item.context for item in items]
+    token = current.set(None)
+    try:
+        values = [item.value for item in items]
+        # The hook gets lists of its own: what it does to them reaches neither replies nor log.
+        outputs = await _through(steps, steps.work_hook, steps.work, model, values, contexts.copy())
+        return dealt(outputs, len(items))
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and not _came_by_itself(error):
+            raise
+        fault = fault_of(error, steps.work_hook, contexts)
+        for item in items:
+            item.reply = fault
+        return []
+    finally:
+        current.reset(token)
+
+
+async def _respond(steps: Steps, model: Any, item: Item, output: Any) -> None:
+    if isinstance(output, Exception):
+        item.reply = fault_of(output, steps.work_hook, [item.context])
+        return
+    token = current.set(item.context)
+    try:
+        output = await _through(steps, "encode_response", steps.encode, model, output, item.context)
+        item.reply = steps.answer(output, item.context)
+    except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
+        item.reply = fault_of(error, steps.last_hook, [item.context])
+    except asyncio.CancelledError as error:
+        if not _came_by_itself(error):
+            raise
+        item.reply = fault_of(error, steps.last_hook, [item.context])
+    finally:
+        current.reset(token)
+
+
+def _came_by_itself(error: BaseException) -> bool:
+    """Tell whether a hook raised CancelledError though nobody cancelled the task it runs in."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()

@@ -1,0 +1,113 @@
+"""Where a class comes from, so that another process can have it: by import, by file, or by value.
+
+By name wherever possible. Only what exists nowhere but in a live session (a notebook's cell)
+travels by value, with cloudpickle, and only over the pipe between a worker and its own replica.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from weakref import WeakValueDictionary
+
+from msgspec import Struct
+
+from headrace.errors import TargetError
+from headrace.model.recording import recording
+
+MAIN = "__headrace_main__"
+"""The name a script goes by in a replica: its `if __name__ == "__main__"` part is not run."""
+
+
+class Source(Struct, array_like=True, frozen=True):
+    """A class, as another process finds it: one of module, path, pickled or resident is set."""
+
+    qualname: str
+    module: str = ""
+    path: str = ""
+    pickled: bytes = b""
+    sys_path: list[str] = []
+    resident: int = 0
+    """Where the class stands in this very process; means nothing to another one."""
+
+
+_residents: WeakValueDictionary[int, type] = WeakValueDictionary()
+_stays: ContextVar[bool] = ContextVar("headrace_stays", default=False)
+
+
+@contextlib.contextmanager
+def staying() -> Iterator[None]:
+    """Within the block, a class's source is the class itself: for replicas in this process."""
+    token = _stays.set(True)
+    try:
+        yield
+    finally:
+        _stays.reset(token)
+
+
+def source_of(cls: type) -> Source:
+    """Return where `cls` comes from."""
+    if _stays.get():
+        _residents[id(cls)] = cls
+        return Source(cls.__qualname__, resident=id(cls))
+    module = sys.modules.get(cls.__module__)
+    importable = "<locals>" not in cls.__qualname__ and _lookup(module, cls.__qualname__) is cls
+    paths = [path or str(Path.cwd()) for path in sys.path]
+    if importable and cls.__module__ not in ("__main__", MAIN):
+        return Source(cls.__qualname__, module=cls.__module__, sys_path=paths)
+    file = getattr(module, "__file__", None)
+    if importable and file is not None and Path(file).is_file():
+        return Source(cls.__qualname__, path=str(Path(file).resolve()), sys_path=paths)
+    import cloudpickle  # type: ignore[import-untyped] # noqa: PLC0415 - for notebooks only
+
+    return Source(cls.__qualname__, pickled=cloudpickle.dumps(cls), sys_path=paths)
+
+
+def fetch(source: Source) -> type:
+    """Return the class in this process. Raises TargetError if it is not there."""
+    if source.resident:
+        return _residents[source.resident]
+    sys.path[:] = [*source.sys_path, *(p for p in sys.path if p not in source.sys_path)]
+    if source.pickled:
+        import cloudpickle  # noqa: PLC0415 - needed for notebooks only
+
+        return cloudpickle.loads(source.pickled)  # type: ignore[no-any-return] # it is what source_of put in
+    with recording():  # a script may call run() at its end: here it is only imported
+        module = import_file(source.path) if source.path else importlib.import_module(source.module)
+    found = _lookup(module, source.qualname)
+    if not isinstance(found, type):
+        where = source.path or source.module
+        raise TargetError(f"{where} has no class {source.qualname}")
+    return found
+
+
+def import_file(path: str) -> ModuleType:
+    """Run a script as a module, once; its folder becomes importable, as Python does for scripts."""
+    loaded = sys.modules.get(MAIN)
+    if loaded is not None and loaded.__file__ == path:
+        return loaded
+    spec = importlib.util.spec_from_file_location(MAIN, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{path} is not a Python file")
+    folder = os.path.dirname(path)  # noqa: PTH120 - as sys.path has it, text
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MAIN] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _lookup(module: ModuleType | None, qualname: str) -> Any:
+    found: Any = module
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found
