@@ -1,0 +1,1 @@
+"""Where a replica runs: in a process of its own, or in the worker itself."""

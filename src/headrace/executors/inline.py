@@ -1,0 +1,139 @@
+"""A replica inside the worker itself: for tests, debugging, async handlers that do little.
+
+A sync hook holds up the whole worker here, and a crash ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Sequence
+
+from headrace.core.messages import ReplicaId, Serial, Why
+from headrace.errors import HeadraceError
+from headrace.interfaces import Capabilities, Inbox
+from headrace.model.envelope import Envelope, Reply
+from headrace.model.hooks import compile_plan
+from headrace.model.source import fetch
+from headrace.replica.frames import Finished, Load
+from headrace.replica.tasks import Tasks
+from headrace.replica.uncaught import logged, told
+
+
+class InlineReplica:
+    """One model on the worker's own event loop. See `interfaces.Replica` for its duties."""
+
+    capabilities = Capabilities(interrupts=False, survives_crash=False)
+
+    def __init__(self, load: Load, inbox: Inbox[Reply]) -> None:
+        """Set the model up, as a task; `ready` or `gone` follows."""
+        self._id = ReplicaId(load.replica)
+        self._load, self._inbox = load, inbox
+        self._tasks: Tasks | None = None
+        self._claimed = 0
+        self._orders: asyncio.Queue[tuple[Serial, Sequence[Envelope]] | None] = asyncio.Queue()
+        self._over = False
+        self._sentence: Why | None = None
+        self._why, self._words = Why.SETUP, "its setup was cut short"
+        self._life = asyncio.create_task(self._live())
+        self._life.add_done_callback(self._end)  # runs also for a task that was cancelled unborn
+
+    @property
+    def id(self) -> ReplicaId:
+        """See `interfaces.Replica`."""
+        return self._id
+
+    @property
+    def pid(self) -> int:
+        """See `interfaces.Replica`."""
+        return os.getpid()
+
+    def send(self, serial: Serial, envelopes: Sequence[Envelope]) -> None:
+        """See `interfaces.Replica`."""
+        self._orders.put_nowait((serial, envelopes))
+
+    def flush(self) -> None:
+        """See `interfaces.Replica`."""
+
+    def recall(self, serial: Serial) -> Serial | None:
+        """See `interfaces.Replica`."""
+        if self._over:
+            return None
+        kept: list[tuple[Serial, Sequence[Envelope]] | None] = []
+        recalled: list[Serial] = []
+        while not self._orders.empty():
+            order = self._orders.get_nowait()
+            if order is not None and order[0] >= serial:
+                recalled.append(order[0])
+            else:
+                kept.append(order)
+        for order in kept:
+            self._orders.put_nowait(order)
+        for number in recalled:
+            asyncio.get_running_loop().call_soon(self._inbox.returned, self._id, number)
+        return None
+
+    def stop(self, serial: Serial, place: int) -> None:  # noqa: ARG002 - a call ends as a whole
+        """See `interfaces.Replica`."""
+        if self._tasks is not None:
+            self._tasks.give_up_on(serial)
+
+    def evict(self) -> None:
+        """See `interfaces.Replica`."""
+        if self._tasks is None:
+            self.kill()  # it has nothing to finish, and would read this order only after its setup
+        else:
+            self._orders.put_nowait(None)
+
+    def kill(self, why: Why = Why.ASKED, words: str = "") -> None:
+        """See `interfaces.Replica`."""
+        self._sentence, self._words = why, words or self._words
+        self._life.cancel()
+
+    async def _live(self) -> None:
+        try:
+            plan = compile_plan(fetch(self._load.source), self._load.options)
+            model = plan.make()
+            try:
+                await _done(plan.setup(model, self._load.device, self._progress))
+                self._tasks = Tasks(plan, model, self._report)
+                self._why, self._words = Why.CRASHED, "its task ended"
+                self._inbox.ready(self._id)
+                await self._serve(self._tasks, leaf=plan.layout == "sync")
+            finally:
+                with logged("teardown"):
+                    await _done(plan.teardown(model))
+            self._why, self._words = Why.ASKED, "torn down"
+        except Exception as error:  # noqa: BLE001 - the worker waits for `ready` or the reason
+            reason = str(error) if isinstance(error, HeadraceError) else repr(error)
+            self._words = f"{reason}\n{told(error)}"
+
+    def _end(self, _: asyncio.Task[None]) -> None:
+        self._over = True
+        why = self._why if self._sentence is None else self._sentence
+        self._inbox.gone(self._id, why, Serial(self._claimed), self._words)
+
+    async def _serve(self, tasks: Tasks, *, leaf: bool) -> None:
+        try:
+            while (order := await self._orders.get()) is not None:
+                self._claimed = order[0]
+                tasks.begin(*order)
+                if leaf:
+                    await tasks.all_ended()
+            await tasks.all_ended()
+        except asyncio.CancelledError:
+            tasks.cancel_all()
+            raise
+
+    def _progress(self, done: float, total: float, what: str) -> None:
+        self._inbox.progress(self._id, done, total, what)
+
+    def _report(self, report: Finished) -> None:
+        if self._sentence is not None:
+            return  # its calls end with `gone`
+        self._inbox.finished(self._id, Serial(report.serial), report.took_s, report.replies)
+
+
+async def _done(work: Awaitable[None] | None) -> None:
+    if work is not None:
+        await work

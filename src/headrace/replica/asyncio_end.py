@@ -1,0 +1,125 @@
+"""The socket of an async replica, on its event loop: orders in, reports out."""
+
+from __future__ import annotations
+
+import asyncio
+from socket import socket
+from typing import assert_never
+
+from headrace.model.hooks import Plan
+from headrace.replica.frames import (
+    Calls,
+    Finished,
+    GiveUpOn,
+    Load,
+    Order,
+    Report,
+    Returned,
+    Splitter,
+    TearDown,
+    pack,
+    read_order,
+)
+from headrace.replica.loop import WorkerGone
+from headrace.replica.page import Page
+from headrace.replica.tasks import Tasks
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return uvloop's event loop where it is installed, else asyncio's."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional, and only async replicas need a loop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+class AsyncEnd:
+    """Reads orders as they come; reports of one turn leave in one write."""
+
+    def __init__(
+        self, plan: Plan, model: object, sock: socket, page: Page, splitter: Splitter
+    ) -> None:
+        """Take over the socket; nothing happens before `serve`."""
+        self._sock, self._page, self._splitter = sock, page, splitter
+        self._tasks = Tasks(plan, model, self._say)
+        self._outbox = bytearray()
+        self._writing = False
+        self._over: asyncio.Future[bool] | None = None
+
+    async def serve(self) -> None:
+        """Serve until told to tear down. Raises WorkerGone at the end of the stream."""
+        loop = asyncio.get_running_loop()
+        self._over = loop.create_future()
+        self._sock.settimeout(0)
+        loop.add_reader(self._sock, self._read)
+        try:
+            politely = await self._over
+            if not politely:
+                self._tasks.cancel_all()
+            await self._tasks.all_ended()
+        finally:
+            loop.remove_reader(self._sock)
+            loop.remove_writer(self._sock)
+            self._sock.settimeout(None)
+        if not politely:
+            raise WorkerGone
+        self._sock.sendall(self._outbox)
+
+    def _read(self) -> None:
+        try:
+            records = self._splitter.read(self._sock)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            records = None
+        if records is None:
+            self._end(politely=False)
+            return
+        for record in records:
+            self._obey(read_order(record))
+
+    def _obey(self, order: Order) -> None:
+        match order:
+            case Calls(calls):
+                for serial, envelopes in calls:
+                    if self._page.claim(serial):
+                        self._tasks.begin(serial, envelopes)
+                    else:
+                        self._say(Returned(serial))
+            case GiveUpOn(serial):
+                self._tasks.give_up_on(serial)
+            case TearDown():
+                self._end(politely=True)
+            case Load():
+                pass  # only the first order is one
+            case _:
+                assert_never(order)
+
+    def _end(self, *, politely: bool) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(politely)
+        if not politely:
+            asyncio.get_running_loop().remove_reader(self._sock)
+
+    def _say(self, report: Finished | Returned | Report) -> None:
+        if not self._outbox and not self._writing:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._outbox += pack(report)
+
+    def _write(self) -> None:
+        try:
+            sent = self._sock.send(self._outbox)
+        except BlockingIOError:
+            sent = 0
+        except ConnectionError:
+            self._outbox.clear()  # the reader hears of it too, and ends us
+            return
+        del self._outbox[:sent]
+        loop = asyncio.get_running_loop()
+        if self._outbox and not self._writing:
+            self._writing = True
+            loop.add_writer(self._sock, self._write)
+        elif not self._outbox and self._writing:
+            self._writing = False
+            loop.remove_writer(self._sock)

@@ -1,0 +1,141 @@
+"""The language of a worker and its replica: records in msgpack, each behind its length.
+
+A frame is a little-endian u32, the bytes that follow, then one record. Every call of a loop's turn
+travels in one `Calls`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from socket import socket
+
+import msgspec
+from msgspec import Struct
+
+from headrace.model.deployment import Options
+from headrace.model.envelope import Envelope, Reply
+from headrace.model.source import Source
+
+HEAD = struct.Struct("<I")
+READ_BYTES = 1 << 18
+
+# --- worker to replica -----------------------------------------------------------------
+
+
+class Load(Struct, array_like=True, tag=1, frozen=True):
+    """Import this class, set it up, say Ready."""
+
+    name: str
+    replica: str
+    source: Source
+    options: Options
+    device: str
+
+
+class Calls(Struct, array_like=True, tag=2, frozen=True):
+    """Run these calls: each a serial with its requests."""
+
+    calls: list[tuple[int, list[Envelope]]]
+
+
+class GiveUpOn(Struct, array_like=True, tag=3, frozen=True):
+    """Nobody waits any more for the request at `place` of the call `serial`."""
+
+    serial: int
+    place: int
+
+
+class TearDown(Struct, array_like=True, tag=4, frozen=True):
+    """Finish what was sent before this, tear down, end."""
+
+
+Order = Load | Calls | GiveUpOn | TearDown
+
+# --- replica to worker -----------------------------------------------------------------
+
+
+class Ready(Struct, array_like=True, tag=1, frozen=True):
+    """The model is loaded."""
+
+
+class Progress(Struct, array_like=True, tag=2, frozen=True):
+    """How far the loading has come."""
+
+    done: float
+    total: float
+    what: str
+
+
+class Finished(Struct, array_like=True, tag=3, frozen=True):
+    """A call has ended; a reply per request, in the call's order."""
+
+    serial: int
+    took_s: float
+    replies: list[Reply]
+
+
+class Returned(Struct, array_like=True, tag=4, frozen=True):
+    """A recalled call was not run."""
+
+    serial: int
+
+
+class Failed(Struct, array_like=True, tag=5, frozen=True):
+    """The start failed: one line for people, and the traceback."""
+
+    message: str
+    traceback: str
+
+
+Report = Ready | Progress | Finished | Returned | Failed
+
+read_order = msgspec.msgpack.Decoder(Order).decode
+read_report = msgspec.msgpack.Decoder(Report).decode
+_encode_into = msgspec.msgpack.Encoder().encode_into
+
+
+def pack(record: Order | Report) -> bytearray:
+    """Return the record as one frame."""
+    frame = bytearray(HEAD.size)
+    _encode_into(record, frame, HEAD.size)
+    HEAD.pack_into(frame, 0, len(frame) - HEAD.size)
+    return frame
+
+
+class Splitter:
+    """Reads a socket, and cuts what comes into the records' bytes."""
+
+    __slots__ = ("_buffer", "_rest")
+
+    def __init__(self) -> None:
+        # One buffer for good: a fresh one for each read would be mapped and unmapped every time.
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._rest = bytearray()
+
+    def read(self, sock: socket) -> Iterator[memoryview] | None:
+        """Read once; return each whole record there is, or None at the end of the stream.
+
+        They are to be used before the next read: its bytes take their place.
+        """
+        count = sock.recv_into(self._buffer)
+        return self.feed(self._buffer[:count]) if count else None
+
+    def feed(self, chunk: bytes | memoryview) -> Iterator[memoryview]:
+        """Yield each whole record in what has come so far."""
+        rest = self._rest
+        whole: bytes | bytearray | memoryview = chunk
+        if rest:
+            rest += chunk
+            if len(rest) < HEAD.size or len(rest) < HEAD.size + HEAD.unpack_from(rest)[0]:
+                return
+            whole, self._rest = rest, bytearray()
+        view, at, end = memoryview(whole), 0, len(whole)
+        while end - at >= HEAD.size:
+            stop = at + HEAD.size + HEAD.unpack_from(whole, at)[0]
+            if stop > end:
+                break
+            yield view[at + HEAD.size : stop]
+            at = stop
+        if at < end:
+            self._rest += view[at:]

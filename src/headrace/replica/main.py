@@ -1,0 +1,118 @@
+"""The life of a replica process: import, set up, say Ready, serve, tear down."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import sys
+from collections.abc import Awaitable
+from socket import socket
+
+from headrace.errors import HeadraceError, ImpossibleStep
+from headrace.model.hooks import Plan, compile_plan
+from headrace.model.source import fetch
+from headrace.replica.asyncio_end import AsyncEnd, new_loop
+from headrace.replica.frames import (
+    Failed,
+    Load,
+    Progress,
+    Ready,
+    Splitter,
+    pack,
+    read_order,
+)
+from headrace.replica.logs import log_to_stderr
+from headrace.replica.loop import WorkerGone, run_leaf
+from headrace.replica.page import Page
+from headrace.replica.uncaught import logged, told
+
+FAILED_TO_START = 3
+
+
+def main(socket_fd: int, page_fd: int) -> int:
+    """Live as a replica; return the exit code."""
+    faulthandler.enable()
+    log_to_stderr()
+    sock = socket(fileno=socket_fd)
+    page = Page(page_fd)
+    os.close(page_fd)
+    splitter = Splitter()
+    try:
+        load = _first_order(sock, splitter)
+        plan = compile_plan(fetch(load.source), load.options)
+        return _Life(plan, load, sock, page, splitter).live()
+    except WorkerGone:
+        return 0
+    except Exception as error:  # noqa: BLE001 - the worker waits for Ready or the reason
+        _report_failure(sock, error)
+        return FAILED_TO_START
+
+
+def _first_order(sock: socket, splitter: Splitter) -> Load:
+    while True:
+        records = splitter.read(sock)
+        if records is None:
+            raise WorkerGone
+        for record in records:
+            order = read_order(record)
+            if isinstance(order, Load):
+                return order
+            raise ImpossibleStep(f"the first order is Load, not {order!r}")
+
+
+def _report_failure(sock: socket, error: Exception) -> None:
+    words = str(error) if isinstance(error, HeadraceError) else f"{type(error).__name__}: {error}"
+    traceback = told(error)
+    try:
+        sock.sendall(pack(Failed(words, traceback)))
+    except OSError:
+        sys.stderr.write(traceback)  # the worker is gone too: the terminal is all that is left
+
+
+class _Life:
+    """One model from its making to its teardown, in either layout."""
+
+    def __init__(
+        self, plan: Plan, load: Load, sock: socket, page: Page, splitter: Splitter
+    ) -> None:
+        self._plan, self._load, self._sock = plan, load, sock
+        self._page, self._splitter = page, splitter
+
+    def live(self) -> int:
+        if self._plan.layout == "async":
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                return runner.run(self._live_async())
+        model = self._plan.make()
+        try:
+            _finish(self._plan.setup(model, self._load.device, self._progress))
+            self._sock.sendall(pack(Ready()))
+            run_leaf(self._plan, model, self._sock, self._page, self._splitter)
+        finally:
+            with logged("teardown"):
+                _finish(self._plan.teardown(model))
+        return 0
+
+    async def _live_async(self) -> int:
+        model = self._plan.make()
+        try:
+            await _done(self._plan.setup(model, self._load.device, self._progress))
+            self._sock.sendall(pack(Ready()))
+            await AsyncEnd(self._plan, model, self._sock, self._page, self._splitter).serve()
+        finally:
+            with logged("teardown"):
+                await _done(self._plan.teardown(model))
+        return 0
+
+    def _progress(self, done: float, total: float, what: str) -> None:
+        self._sock.sendall(pack(Progress(float(done), float(total), what)))
+
+
+def _finish(work: Awaitable[None] | None) -> None:
+    if work is not None:
+        asyncio.run(_done(work))
+
+
+async def _done(work: Awaitable[None] | None) -> None:
+    if work is not None:
+        await work

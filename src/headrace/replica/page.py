@@ -1,0 +1,85 @@
+"""The page of memory that a worker and one replica share: claims and recalls without a message.
+
+Before a call the replica writes `claimed`, then reads `recalled_from`; to recall, the worker writes
+`recalled_from`, then reads `claimed`. Whoever is second sees the other's word, so no call is both
+run and taken back. A lock operation between the two is the fence this needs on x86; on other
+machines the worker does not trust its reading and waits for the replica to hand each call over.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import platform
+import tempfile
+import threading
+import time
+
+SIZE_BYTES = 4096
+CLAIMED, RECALLED_FROM, SINCE = 0, 8, 16  # in words of 8 bytes: each on a cache line of its own
+NEVER = 2**63 - 1
+TRUSTED = platform.machine() in ("x86_64", "AMD64")
+
+
+def make_page_fd() -> int:
+    """Make the memory of one page; the caller owns the file descriptor."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("headrace-page")
+    else:  # macOS: an unlinked file does as well
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, SIZE_BYTES)
+    return fd
+
+
+class Page:
+    """Either end of the page."""
+
+    def __init__(self, fd: int) -> None:
+        """Map the page behind `fd`, which stays the caller's."""
+        self._map = mmap.mmap(fd, SIZE_BYTES)
+        self._words = memoryview(self._map).cast("Q")
+        self._times = memoryview(self._map).cast("d")
+        fence = threading.Lock()
+        self._acquire, self._release = fence.acquire, fence.release
+
+    # --- the replica's side ------------------------------------------------------------
+
+    def claim(self, serial: int) -> bool:
+        """Begin a call, unless it was taken back."""
+        words = self._words
+        words[CLAIMED] = serial
+        self._times[SINCE] = time.monotonic()
+        self._acquire()
+        self._release()
+        return words[RECALLED_FROM] > serial
+
+    # --- the worker's side -------------------------------------------------------------
+
+    def recall(self, serial: int) -> int:
+        """Take back every call from `serial` on; return the first one that was not begun."""
+        words = self._words
+        words[RECALLED_FROM] = serial
+        self._acquire()
+        self._release()
+        return max(serial, words[CLAIMED] + 1)
+
+    def lift(self) -> None:
+        """Let calls run again: every recalled one has been handed over."""
+        self._words[RECALLED_FROM] = NEVER
+
+    @property
+    def claimed(self) -> int:
+        """The last call that was begun."""
+        return self._words[CLAIMED]
+
+    @property
+    def since(self) -> float:
+        """When it began, in seconds on the monotonic clock."""
+        return self._times[SINCE]
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._words.release()
+        self._times.release()
+        self._map.close()
