@@ -1,0 +1,1 @@
+"""The operating system: settings, sockets, devices, logs, and uvicorn."""

@@ -1,0 +1,132 @@
+"""Find what a command line's TARGET names: `module:attr`, `file.py`, `file.py:attr`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from msgspec import Struct
+
+from headrace.errors import HeadraceError, StartError, TargetError
+from headrace.model.api import Model
+from headrace.model.names import did_you_mean
+from headrace.model.recording import recording
+from headrace.model.served import Served, describe
+from headrace.model.source import import_file
+
+
+class Found(Struct, frozen=True):
+    """A target, described: what to serve, and the settings its code asked for."""
+
+    deployments: list[Served]
+    settings: dict[str, Any] = {}
+
+
+def find(target: str) -> Found:
+    """Import a target and describe it. Raises TargetError, ConfigError."""
+    place, _, attribute = target.partition(":")
+    if not place:
+        raise TargetError(f"{target!r} names no module: write module:Class, or file.py")
+    with recording() as notes:
+        module = _import(place)
+    if attribute:
+        return _described([_attribute(module, attribute, place)], {})
+    if notes.targets:
+        return _described(notes.targets, notes.settings)
+    return _described(_models(module, place), {})
+
+
+def _described(targets: list[Any], settings: Mapping[str, Any]) -> Found:
+    deployments: list[Any] = []
+    merged = dict(settings)
+    for target in targets:
+        if hasattr(target, "targets") and hasattr(target, "settings"):  # a Server
+            deployments += target.targets
+            merged = {**target.settings, **merged}
+        else:
+            deployments.append(target)
+    return Found([describe(each) for each in deployments], merged)
+
+
+def _import(place: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    is_file = place.endswith(".py")
+    if is_file and not Path(place).is_file():
+        raise TargetError(f"there is no file {place} in {here}")
+    try:
+        if is_file:
+            return import_file(str(Path(place).resolve()))
+        return importlib.import_module(place)
+    except HeadraceError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and (place == error.name or place.startswith(f"{error.name}.")):
+            raise TargetError(_no_module(place, here)) from error
+        raise _broken(place, error) from error
+    except (Exception, SystemExit) as error:
+        raise _broken(place, error) from error
+
+
+def _no_module(place: str, here: str) -> str:
+    hint = f"; did you mean {place}.py?" if Path(f"{place}.py").is_file() else ""
+    return f"there is no module {place}; looked in {here} and the installed packages{hint}"
+
+
+def _broken(place: str, error: BaseException) -> TargetError:
+    frames = traceback.TracebackException.from_exception(error)
+    ours = (os.path.dirname(__file__), "<frozen importlib")  # noqa: PTH120 - compared as text
+    frames.stack = traceback.StackSummary.from_list(
+        [frame for frame in frames.stack if not _is_machinery(frame.filename, ours)]
+    )
+    words = f"{type(error).__name__}: {error}"
+    return TargetError(f"importing {place} failed: {words}", traceback="".join(frames.format()))
+
+
+def _is_machinery(filename: str, ours: tuple[str, ...]) -> bool:
+    return filename.startswith(ours) or os.sep + "headrace" + os.sep + "model" in filename
+
+
+def _attribute(module: ModuleType, attribute: str, place: str) -> Any:
+    found: Any = module
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            known = [name for name in vars(module) if not name.startswith("_")]
+            raise TargetError(f"{place} has no {attribute}{did_you_mean(attribute, known)}")
+        found = getattr(found, name)
+    return found
+
+
+def _models(module: ModuleType, place: str) -> list[Any]:
+    for name in ("server", "app"):
+        found = getattr(module, name, None)
+        if found is not None and (_is_model(found) or hasattr(found, "targets")):
+            return [found]
+    models = [
+        value
+        for value in vars(module).values()
+        if _is_model(value) and value.__module__ == module.__name__
+    ]
+    if not models:
+        raise TargetError(f"{place} defines no class derived from headrace.Model")
+    return models
+
+
+def _is_model(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Model) and found is not Model
+
+
+def failure_of(error: StartError) -> dict[str, Any]:
+    """Return an error as data, to be raised again by whoever asked."""
+    return {
+        "kind": type(error).__name__,
+        "message": str(error),
+        "traceback": getattr(error, "traceback", ""),
+    }

@@ -1,0 +1,1 @@
+"""The front door: what a request meets before and after the model."""

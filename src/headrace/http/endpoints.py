@@ -1,0 +1,214 @@
+"""The path of one request to a model: read, ask, answer. This is the hot path of the server.
+
+The body stays bytes, and what the model does not ask for is not sent to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from headrace.core.messages import DeploymentId
+from headrace.errors import BadRequest, HeadraceError, MethodNotAllowed, ReplicaLost
+from headrace.host.connection import Connection
+from headrace.http.body import ClientLeft, check_length, read_body, too_large
+from headrace.http.hangup import connection_of, watched
+from headrace.http.labels import label_of
+from headrace.http.messages import Receive, Response, Scope, Send, respond
+from headrace.http.problems import encoded, from_error, from_fault, problem
+from headrace.model.envelope import Answer, Envelope, Fault, Head, Reply
+from headrace.runtime.driver import Driver, Ending
+from headrace.runtime.metrics import Endings
+
+log = logging.getLogger("headrace.http")
+CLIENT_LEFT = 499
+SERVER_ERROR = 500
+JSON = (b"content-type", b"application/json")
+_OK = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %s\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one endpoint allows."""
+
+    timeout_s: float = 60.0
+    max_body_bytes: int = 64 << 20
+
+
+class ModelEndpoint:
+    """One deployment's route.
+
+    Two ways lead through it. `take` is the express lane of our own protocol: a small request is
+    there as a whole, so no task, no future and no ASGI message is made for it. Everything else,
+    and every request under a foreign server, comes by ASGI.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        deployment: DeploymentId,
+        endings: Endings,
+        *,
+        limits: Limits,
+        wants_head: bool,
+    ) -> None:
+        """`wants_head` says whether the model reads headers and path."""
+        self._driver, self._deployment, self._endings = driver, deployment, endings
+        self._limits, self._wants_head = limits, wants_head
+
+    # --- the express lane ------------------------------------------------------------------
+
+    def take(self, scope: Scope, body: bytes, connection: Connection) -> None:
+        """Answer one whole request through its connection."""
+        began = time.monotonic()
+        headers = dict(scope["headers"])
+        label = label_of(headers.get(b"x-request-id"))
+        ended = partial(self._ended, scope, connection, label, began)
+        try:
+            envelope = self._envelope(scope, headers, label, began, body)
+            asked = self._driver.ask(self._deployment, envelope, ended)
+        except HeadraceError as error:
+            ended(error)
+        else:
+            connection.on_lost = partial(self._driver.hang_up, asked)
+
+    def _ended(
+        self, scope: Scope, connection: Connection, label: bytes, began: float, ending: Ending
+    ) -> None:
+        connection.on_lost = None
+        if type(ending) is bytes:
+            status = 200
+            connection.respond(scope, 200, _OK % (len(ending), label), ending)
+        elif ending is None:
+            status = CLIENT_LEFT
+        else:
+            response = _response(ending, label)
+            status = response.status
+            connection.respond(scope, status, response.lines(label), response.body)
+        self._endings.count(status, time.monotonic() - began)
+
+    # --- by ASGI ---------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began = time.monotonic()
+        headers = dict(scope["headers"])
+        label = label_of(headers.get(b"x-request-id"))
+        ending: Ending
+        try:
+            check_length(headers.get(b"content-length"), self._limits.max_body_bytes)
+            body = await read_body(receive, self._limits.max_body_bytes)
+            envelope = self._envelope(scope, headers, label, began, body)
+            ending = await self._ask(envelope, connection_of(scope), receive)
+        except HeadraceError as error:
+            ending = error
+        except ClientLeft:
+            ending = None
+        status = CLIENT_LEFT
+        if ending is not None:
+            response = _response(ending, label)
+            status = response.status
+            await respond(send, response, label)
+        self._endings.count(status, time.monotonic() - began)
+
+    async def _ask(
+        self, envelope: Envelope, connection: Connection | None, receive: Receive
+    ) -> Ending:
+        """Wait for the ending as long as the client does."""
+        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+        def ended(ending: Ending) -> None:
+            if not future.done():
+                future.set_result(ending)
+
+        asked = self._driver.ask(self._deployment, envelope, ended)
+        left = partial(self._driver.hang_up, asked)
+        try:
+            if connection is None:
+                async with watched(receive, left):
+                    return await future
+            connection.on_lost = left
+            if connection.lost:
+                left()
+            return await future
+        finally:
+            if connection is not None:
+                connection.on_lost = None
+            left()  # no news if it has ended; the task itself may have been cancelled
+
+    def _envelope(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        label: bytes,
+        began: float,
+        body: bytes,
+    ) -> Envelope:
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(f"a model takes POST, not {scope['method']}", allow="POST")
+        timeout_s = self._limits.timeout_s
+        if b"x-request-timeout-seconds" in headers:
+            timeout_s = min(timeout_s, _seconds(headers[b"x-request-timeout-seconds"]))
+        if len(body) > self._limits.max_body_bytes:
+            raise too_large(self._limits.max_body_bytes)
+        media = headers.get(b"content-type")
+        return Envelope(
+            label.decode(),
+            began + timeout_s,
+            1,
+            None if media is None else media.decode("latin-1"),
+            body,
+            _head(scope) if self._wants_head else None,
+        )
+
+
+def _response(ending: Reply | HeadraceError, label: bytes) -> Response:
+    """Return an ending as a response."""
+    try:
+        match ending:
+            case bytes():
+                return Response(200, ending, [JSON])
+            case Fault():
+                return from_fault(ending, label.decode())
+            case Answer():
+                headers = encoded(ending.headers)
+                if ending.content_type:
+                    headers.append((b"content-type", ending.content_type.encode("latin-1")))
+                return Response(ending.status, ending.body, headers)
+            case _:
+                if isinstance(
+                    ending, ReplicaLost
+                ):  # a refusal is counted; a line each would drown the log
+                    log.warning("request %s: %s", label.decode(), ending)
+                return from_error(ending, label.decode())
+    except UnicodeEncodeError:
+        detail = "a response header of this model is not Latin-1 text"
+        return problem(SERVER_ERROR, "hook_failed", detail, label.decode())
+
+
+def _seconds(given: bytes) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise BadRequest("X-Request-Timeout-Seconds is not a positive number of seconds")
+    return seconds
+
+
+def _head(scope: Scope) -> Head:
+    client = scope.get("client")
+    return Head(
+        scope["method"],
+        scope["path"],
+        scope["query_string"],
+        list(scope["headers"]),
+        f"{client[0]}:{client[1]}" if client else "",
+        scope.get("root_path", ""),
+        scope.get("scheme", "http"),
+        scope.get("http_version", "1.1"),
+    )

@@ -1,0 +1,157 @@
+"""Our own endpoints: how the server is. They never wait for user code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from headrace.http.labels import label_of
+from headrace.http.messages import App, Headers, Receive, Response, Scope, Send, respond
+from headrace.http.openapi import document
+from headrace.http.pages import asset, page
+from headrace.http.problems import problem
+from headrace.model.description import Description
+from headrace.runtime.driver import Driver
+from headrace.runtime.metrics import CONTENT_TYPE, Endings, render
+from headrace.runtime.status import status_of
+
+UNAVAILABLE = 503
+JSON: Headers = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"accept"),
+]
+
+
+class Operations:
+    """What a server tells about itself."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        endings: dict[str, Endings],
+        routes: Mapping[str, str],
+        descriptions: Mapping[str, Description],
+        version: str,
+    ) -> None:
+        """`routes` names the deployment behind each path."""
+        self._driver, self._endings, self._routes = driver, endings, routes
+        self._descriptions, self._document = descriptions, b""
+        self._version, self._began = version, time.monotonic()
+        self._started = False
+
+    def endpoints(self) -> dict[str, App]:
+        """Return every path with what answers there: `/-/x`, and its alias `/x`."""
+        told: dict[str, Callable[[], Response]] = {
+            "/health": self._health,
+            "/health/live": self._live,
+            "/health/ready": self._ready,
+            "/health/startup": self._startup,
+            "/info": self._info,
+            "/metrics": self._metrics,
+            "/routes": self._list_routes,
+            "/openapi.json": self._openapi,
+            "/docs.css": lambda: asset("page.css"),
+            "/docs.js": lambda: asset("page.js"),
+            "/docs.svg": lambda: asset("page.svg"),
+        }
+        found = {prefix + path: _get(tell) for path, tell in told.items() for prefix in ("/-", "")}
+        return {
+            **found,
+            "/docs": _get(lambda: page("docs", "")),
+            "/-/docs": _get(lambda: page("docs", "../")),
+            "/": _for_browsers(_get(lambda: page("index", "")), _get(self._info)),
+        }
+
+    def _live(self) -> Response:
+        return _json({"status": "ok"})
+
+    def _ready(self) -> Response:
+        status = status_of(self._driver)
+        states = {name: said["state"] for name, said in status.deployments.items()}
+        return _json(
+            {"status": status.state, "deployments": states}, 200 if status.is_ready else UNAVAILABLE
+        )
+
+    def _startup(self) -> Response:
+        self._started = self._started or status_of(self._driver).is_ready
+        state = "ok" if self._started else "loading"
+        return _json({"status": state}, 200 if self._started else UNAVAILABLE)
+
+    def _health(self) -> Response:
+        status = status_of(self._driver)
+        told = {"status": status.state, "deployments": status.deployments}
+        return _json(told, 200 if status.is_ready else UNAVAILABLE)
+
+    def _info(self) -> Response:
+        status = status_of(self._driver)
+        deployments = {
+            name: {
+                "routes": [path for path, there in self._routes.items() if there == name],
+                **said,
+                "ended": {str(code): count for code, count in self._endings[name].statuses.items()},
+            }
+            for name, said in status.deployments.items()
+        }
+        return _json(
+            {
+                "server": "headrace",
+                "version": self._version,
+                "status": status.state,
+                "uptime_s": round(time.monotonic() - self._began, 3),
+                "deployments": deployments,
+            }
+        )
+
+    def _metrics(self) -> Response:
+        text = render(self._driver, self._endings).encode()
+        return Response(200, text, [(b"content-type", CONTENT_TYPE.encode())])
+
+    def _list_routes(self) -> Response:
+        return _json(dict(self._routes))
+
+    def _openapi(self) -> Response:
+        if not self._document:  # written when it is first wanted, for a start must be quick
+            told = document(self._routes, self._descriptions, self._version)
+            self._document = msgspec.json.encode(told)
+        return Response(200, self._document, JSON)
+
+
+def _json(told: dict[str, Any], status: int = 200) -> Response:
+    body = msgspec.json.encode(told)
+    headers = [*JSON]
+    if status == UNAVAILABLE:
+        headers.append((b"retry-after", b"1"))
+    return Response(status, body, headers)
+
+
+def _for_browsers(shown: App, told: App) -> App:
+    """Choose by Accept: a browser asks for text/html, a program for anything."""
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        accept = dict(scope["headers"]).get(b"accept", b"")
+        await (shown if b"text/html" in accept else told)(scope, receive, send)
+
+    return endpoint
+
+
+def _get(tell: Callable[[], Response]) -> App:
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        label = label_of(dict(scope["headers"]).get(b"x-request-id"))
+        if scope["method"] in ("GET", "HEAD"):
+            response = tell()
+        else:
+            detail = f"{scope['path']} takes GET, not {scope['method']}"
+            response = problem(
+                405,
+                "method_not_allowed",
+                detail,
+                label.decode(),
+                headers=[(b"allow", b"GET, HEAD")],
+            )
+        await respond(send, response, label)
+
+    return endpoint

@@ -1,0 +1,1 @@
+"""The event loop around the engine: events in, actions out."""

@@ -1,0 +1,302 @@
+"""Carries events into the engine and actions out of it. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
+
+import msgspec
+
+from headrace.core.engine import Engine
+from headrace.core.messages import (
+    Action,
+    Again,
+    DeploymentId,
+    Drained,
+    Evict,
+    FleetAction,
+    GiveUp,
+    Kill,
+    Outcome,
+    Recall,
+    ReplicaId,
+    RequestId,
+    Send,
+    Serial,
+    Settle,
+    Start,
+    Stop,
+    WakeAt,
+    Why,
+)
+from headrace.core.records import Policy
+from headrace.errors import Draining, Expired, HeadraceError, ReplicaLost
+from headrace.interfaces import Clock, Replica
+from headrace.model.envelope import Envelope, Reply
+
+log = logging.getLogger("headrace.runtime")
+
+Starter = Callable[[DeploymentId, ReplicaId], Replica[Envelope]]
+
+
+class Watcher:
+    """What the driver tells to whoever runs it; the default cares for nothing."""
+
+    def replica_ready(self, replica: ReplicaId) -> None:
+        """A replica takes calls."""
+
+    def replica_gone(self, replica: ReplicaId, why: Why, words: str) -> None:
+        """A replica ended."""
+
+    def replica_said(self, replica: ReplicaId, line: str) -> None:
+        """A replica printed a line."""
+
+    def given_up(self, deployment: DeploymentId) -> None:
+        """The first start of a deployment failed."""
+
+    def drained(self) -> None:
+        """Nothing is left."""
+
+
+Ending = Reply | HeadraceError | None
+"""What became of a request: its reply, the error it ended in, or None: nobody waits for it."""
+
+
+class Asked:
+    """One request on its way; `ended` is called once, with its ending."""
+
+    __slots__ = ("deployment", "ended", "envelope", "id")
+
+    def __init__(
+        self,
+        number: RequestId,
+        deployment: DeploymentId,
+        envelope: Envelope,
+        ended: Callable[[Ending], None],
+    ) -> None:
+        self.id, self.deployment, self.envelope, self.ended = number, deployment, envelope, ended
+
+    def __repr__(self) -> str:
+        return f"<Asked {self.id} {self.envelope.label} for {self.deployment}>"
+
+
+class Driver:
+    """One engine on one event loop. It is the `Inbox` of every replica it starts."""
+
+    def __init__(
+        self, engine: Engine, starters: Mapping[str, Starter], clock: Clock = time.monotonic
+    ) -> None:
+        """`starters` start a replica of a deployment; nothing runs until the first event."""
+        self.engine, self._clock = engine, clock
+        self.watcher = Watcher()
+        self.replicas: dict[ReplicaId, Replica[Envelope]] = {}
+        self.loading: dict[ReplicaId, tuple[float, float, str]] = {}
+        self._starters = starters
+        self._chance = random.Random().random  # noqa: S311 - spreads restarts, hides nothing
+        self._loop = asyncio.get_running_loop()
+        self._asked: dict[RequestId, Asked] = {}
+        self._last = 0
+        self._turn_due = False
+        self._touched: set[ReplicaId] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
+
+    # --- callers -------------------------------------------------------------------------
+
+    def deploy(self, deployment: DeploymentId, policy: Policy) -> None:
+        """Start the replicas of a deployment."""
+        self._do(self.engine.deployed(deployment, policy, self._clock()))
+
+    def ask(
+        self,
+        deployment: DeploymentId,
+        envelope: Envelope,
+        ended: Callable[[Ending], None],
+        parent: RequestId | None = None,
+    ) -> Asked:
+        """Queue a request. Raises Refused if it may not wait; then `ended` is never called."""
+        self._last += 1
+        number = RequestId(self._last)
+        actions = self.engine.arrived(
+            number, deployment, deadline=envelope.deadline, now=self._clock(), parent=parent
+        )
+        asked = Asked(number, deployment, envelope, ended)
+        self._asked[number] = asked
+        if actions:
+            self._do(actions)
+            self._flush()
+        self._plan_turn()
+        return asked
+
+    def hang_up(self, asked: Asked) -> None:
+        """Drop a request whose caller is gone."""
+        if asked.id in self._asked:
+            self._tell(self.engine.hung_up(asked.id, self._clock()))
+
+    def stop(self, grace_s: float) -> None:
+        """Refuse what comes from now on, end the rest; `watcher.drained` is called at the end."""
+        self._tell(self.engine.asked_to_stop(grace_s, self._clock()))
+
+    # --- replicas: see `interfaces.Inbox` -------------------------------------------------
+
+    def ready(self, replica: ReplicaId) -> None:
+        """A replica has loaded."""
+        self.loading.pop(replica, None)
+        self._tell(self.engine.replica_ready(replica, self._clock()))
+        self.watcher.replica_ready(replica)
+
+    def progress(self, replica: ReplicaId, done: float, total: float, what: str) -> None:
+        """A replica is so far."""
+        self.loading[replica] = (done, total, what)
+
+    def finished(
+        self, replica: ReplicaId, serial: Serial, took_s: float, replies: Sequence[Reply]
+    ) -> None:
+        """A call has ended."""
+        for action in self.engine.finished(replica, serial, took_s, self._clock()):
+            if type(action) is Settle and action.outcome is Outcome.ANSWERED:
+                self._end(self._asked.pop(action.request), replies[action.place])
+            else:
+                self._do((action,))
+        self._plan_turn()
+
+    def returned(self, replica: ReplicaId, serial: Serial) -> None:
+        """A recalled call came back."""
+        self._tell(self.engine.returned(replica, serial, self._clock()))
+
+    def gone(self, replica: ReplicaId, why: Why, claimed: Serial, words: str) -> None:
+        """A replica has ended."""
+        self.replicas.pop(replica, None)
+        self.loading.pop(replica, None)
+        self.watcher.replica_gone(replica, why, words)
+        self._tell(
+            self.engine.replica_gone(
+                replica, why, claimed=claimed, now=self._clock(), chance=self._chance()
+            )
+        )
+
+    def said(self, replica: ReplicaId, line: str) -> None:
+        """A replica printed something."""
+        self.watcher.replica_said(replica, line)
+
+    # --- turns -----------------------------------------------------------------------------
+
+    def _tell(self, actions: Sequence[Action]) -> None:
+        self._do(actions)
+        self._plan_turn()
+
+    def _plan_turn(self) -> None:
+        if not self._turn_due and (self._touched or self.engine.has_turn):
+            self._turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_due = False
+        self._do(self.engine.ticked(self._clock()))
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._touched:
+            for replica in self._touched:
+                if replica in self.replicas:
+                    self.replicas[replica].flush()
+            self._touched.clear()
+
+    def _ring(self) -> None:
+        self._alarm = None
+        now = max(self._clock(), self._alarm_at)  # a loop's timers may ring a hair early
+        self._do(self.engine.ticked(now))
+        self._tell(())
+
+    def _do(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(replica, serial, requests):
+                    envelopes = [self._asked[request].envelope for request in requests]
+                    self.replicas[replica].send(serial, envelopes)
+                    self._touched.add(replica)
+                case Settle(request, outcome):
+                    self._settle(request, outcome)
+                case WakeAt(when):
+                    self._wake_at(when)
+                case Again(request):
+                    asked = self._asked[request]
+                    asked.envelope = msgspec.structs.replace(
+                        asked.envelope, attempt=asked.envelope.attempt + 1
+                    )
+                case Stop(replica, serial, place):
+                    self.replicas[replica].stop(serial, place)
+                    self._touched.add(replica)
+                case Recall(replica, serial):
+                    self._recall(replica, serial)
+                case _:
+                    self._do_to_replicas(action)
+
+    def _do_to_replicas(self, action: FleetAction) -> None:
+        match action:
+            case Start(deployment, replica):
+                self._start(deployment, replica)
+            case Evict(replica):
+                self.replicas[replica].evict()
+            case Kill(replica):
+                self.replicas[replica].kill()
+            case GiveUp(deployment):
+                self.watcher.given_up(deployment)
+            case Drained():
+                self._cancel_alarm()
+                self.watcher.drained()
+            case _:
+                assert_never(action)
+
+    def _start(self, deployment: DeploymentId, replica: ReplicaId) -> None:
+        try:
+            self.replicas[replica] = self._starters[deployment](deployment, replica)
+        except OSError as error:  # no process, no file descriptor left: like one that died at once
+            words = f"it could not be started: {error}"
+            self._loop.call_soon(self.gone, replica, Why.SETUP, Serial(0), words)
+
+    def _recall(self, replica: ReplicaId, serial: Serial) -> None:
+        first = self.replicas[replica].recall(serial)
+        if first is not None:
+            self._tell(self.engine.taken_back(replica, first, self._clock()))
+
+    def _settle(self, request: RequestId, outcome: Outcome) -> None:
+        asked = self._asked.pop(request, None)
+        if asked is not None:
+            self._end(asked, _ending(outcome, asked))
+
+    def _end(self, asked: Asked, ending: Ending) -> None:
+        try:
+            asked.ended(ending)
+        except Exception:  # one caller's fault must not stop the others' answers
+            log.exception("request %s: its ending could not be told", asked.envelope.label)
+
+    def _wake_at(self, when: float) -> None:
+        self._cancel_alarm()
+        self._alarm_at = when
+        delay = max(0.0, when - self._clock())
+        self._alarm = self._loop.call_later(delay, self._ring)
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+def _ending(outcome: Outcome, asked: Asked) -> HeadraceError | None:
+    match outcome:
+        case Outcome.EXPIRED:
+            return Expired("the deadline passed before an answer was ready")
+        case Outcome.CUT:
+            return Draining("the server shut down before an answer was ready", retry_after_s=1.0)
+        case Outcome.LOST:
+            who = asked.deployment
+            return ReplicaLost(f"every replica of {who} that tried this request ended with it")
+        case Outcome.CANCELLED | Outcome.ANSWERED:
+            return None
+        case _:
+            assert_never(outcome)

@@ -1,0 +1,129 @@
+"""What is counted, as plain integers, and its text for Prometheus (exposition format 0.0.4).
+
+Rendered only when scraped. Names follow OpenTelemetry's `http.server.request.duration`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+
+from headrace.core.records import Pool
+from headrace.core.replicas import State
+from headrace.runtime.driver import Driver
+
+BOUNDS_S = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Endings:
+    """How the requests of one deployment ended, and how long they took."""
+
+    __slots__ = ("buckets", "seconds", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.buckets = [0] * (len(BOUNDS_S) + 1)
+        self.seconds = 0.0
+
+    def count(self, status: int, seconds: float) -> None:
+        """Count one request, from its arrival to its last byte."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.buckets[bisect_left(BOUNDS_S, seconds)] += 1
+        self.seconds += seconds
+
+    @property
+    def total(self) -> int:
+        """Requests of any status."""
+        return sum(self.statuses.values())
+
+
+def render(driver: Driver, endings: dict[str, Endings]) -> str:
+    """Return every metric as Prometheus text."""
+    lines: list[str] = []
+    for family in (_requests(endings), _durations(endings), _pools(driver)):
+        lines += family
+    return "\n".join(lines) + "\n"
+
+
+def _requests(endings: dict[str, Endings]) -> Iterator[str]:
+    yield "# HELP headrace_requests_total Requests by deployment and HTTP status."
+    yield "# TYPE headrace_requests_total counter"
+    for name, ended in endings.items():
+        for status, count in sorted(ended.statuses.items()):
+            labels = f'deployment="{_escape(name)}",status="{status}"'
+            yield f"headrace_requests_total{{{labels}}} {count}"
+
+
+def _durations(endings: dict[str, Endings]) -> Iterator[str]:
+    name = "headrace_request_duration_seconds"
+    yield f"# HELP {name} Seconds from a request's arrival to its answer."
+    yield f"# TYPE {name} histogram"
+    for deployment, ended in endings.items():
+        label = f'deployment="{_escape(deployment)}"'
+        total = 0
+        for bound, count in zip([*BOUNDS_S, "+Inf"], ended.buckets, strict=True):
+            total += count
+            yield f'{name}_bucket{{{label},le="{bound}"}} {total}'
+        yield f"{name}_sum{{{label}}} {ended.seconds:.6f}"
+        yield f"{name}_count{{{label}}} {total}"
+
+
+def _pools(driver: Driver) -> Iterator[str]:
+    pools = driver.engine.pools.values()
+    for name, kind, text, value in _FIGURES:
+        yield f"# HELP headrace_{name} {text}"
+        yield f"# TYPE headrace_{name} {kind}"
+        for pool in pools:
+            yield f'headrace_{name}{{deployment="{_escape(pool.id)}"}} {value(pool)}'
+
+
+def _ready(pool: Pool) -> int:
+    return sum(copy.state is State.READY for copy in pool.copies.values())
+
+
+def _running(pool: Pool) -> int:
+    return sum(copy.held for copy in pool.copies.values())
+
+
+def _queued(pool: Pool) -> int:
+    return pool.queued
+
+
+def _wanted(pool: Pool) -> int:
+    return pool.policy.replicas
+
+
+def _starts(pool: Pool) -> int:
+    return pool.started
+
+
+def _calls(pool: Pool) -> int:
+    return pool.pace.calls
+
+
+def _called(pool: Pool) -> int:
+    return pool.pace.requests
+
+
+def _busy_s(pool: Pool) -> float:
+    return round(pool.pace.busy_s, 6)
+
+
+_FIGURES: tuple[tuple[str, str, str, Callable[[Pool], float]], ...] = (
+    ("queued_requests", "gauge", "Requests that no replica has begun.", _queued),
+    ("running_requests", "gauge", "Requests that a replica runs.", _running),
+    ("replicas_ready", "gauge", "Replicas that take requests.", _ready),
+    ("replicas_wanted", "gauge", "Replicas there should be.", _wanted),
+    ("replica_starts_total", "counter", "Replicas started, restarts too.", _starts),
+    ("calls_total", "counter", "Calls run; a batch is one call.", _calls),
+    ("call_requests_total", "counter", "Requests in those calls.", _called),
+    ("call_seconds_total", "counter", "Seconds inside those calls.", _busy_s),
+)
+
+
+def _escape(label: str) -> str:
+    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

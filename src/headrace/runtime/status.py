@@ -1,0 +1,78 @@
+"""How the server is, for people and probes: deployments, replicas, states, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace.core.draining import Stage
+from headrace.core.records import Copy, Pool
+from headrace.core.replicas import State
+from headrace.runtime.driver import Driver
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One word and what stands behind it."""
+
+    state: str
+    deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every deployment has a replica and new requests are let in."""
+        return self.state in ("ok", "degraded")
+
+
+def status_of(driver: Driver) -> Status:
+    """Return the server's status: loading, ok, degraded, or draining."""
+    pools = driver.engine.pools
+    states = {pool_state(pool) for pool in pools.values()}
+    if driver.engine.shutdown.stage is not Stage.OPEN:
+        state = "draining"
+    elif "loading" in states:
+        state = "loading"
+    elif states & {"degraded", "down"}:
+        state = "down" if "down" in states else "degraded"
+    else:
+        state = "ok"
+    return Status(state, {name: _describe(pool, driver) for name, pool in pools.items()})
+
+
+def pool_state(pool: Pool) -> str:
+    """Return one deployment's state: loading, ok, degraded (some are missing) or down (all are)."""
+    ready = sum(copy.state is State.READY for copy in pool.copies.values())
+    if not pool.ever_ready:
+        return "loading"
+    if not ready:
+        return "down"
+    return "ok" if ready >= pool.policy.replicas else "degraded"
+
+
+def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
+    pace = pool.pace
+    return {
+        "state": pool_state(pool),
+        "queued": pool.queued,
+        "replicas_wanted": pool.policy.replicas,
+        "replicas": [_describe_copy(copy, driver) for copy in pool.copies.values()],
+        "restarts_planned": len(pool.restarts),
+        "calls": pace.calls,
+        "requests": pace.requests,
+        "mean_batch": round(pace.requests / pace.calls, 2) if pace.calls else None,
+        "mean_call_s": round(pace.busy_s / pace.calls, 6) if pace.calls else None,
+    }
+
+
+def _describe_copy(copy: Copy, driver: Driver) -> dict[str, Any]:
+    replica = driver.replicas.get(copy.id)
+    said: dict[str, Any] = {
+        "name": copy.id,
+        "pid": replica.pid if replica is not None else None,
+        "state": copy.state.name.lower(),
+        "running": copy.held,
+    }
+    if copy.id in driver.loading:
+        done, total, what = driver.loading[copy.id]
+        said["loading"] = {"done": done, "total": total, "what": what}
+    return said

@@ -1,0 +1,317 @@
+"""The composition root: a program's way to a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import gc
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Self, Unpack
+
+from headrace._version import __version__
+from headrace.errors import ConfigError, SetupFailed, StartError
+from headrace.host.logs import log_to_stderr
+from headrace.host.settings import Settings, SettingWords, settle
+from headrace.host.sockets import address_of, bind, url_of
+from headrace.http.messages import Receive, Scope, Send
+from headrace.model.recording import recorded
+from headrace.model.served import Served, assign_routes, describe
+from headrace.replica.asyncio_end import new_loop
+from headrace.service import Service, run_until_stopped
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server:
+    """Models and the settings they are served with."""
+
+    def __init__(self, *targets: type, **settings: Unpack[SettingWords]) -> None:
+        """Take model classes; nothing starts yet."""
+        self.targets = list(targets)
+        self.settings: dict[str, Any] = dict(settings)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or Ctrl-C, then return. A start that fails exits with its code."""
+        if recorded(tuple(self.targets), self.settings):
+            return
+        with exit_on_start_error():
+            settings = settle(self.settings)
+            serve(_describe_all(self.targets), settings)
+
+    def start(self) -> Running:
+        """Return a running server once it is ready. Raises what its start raised."""
+        return Running(_describe_all(self.targets), settle(self.settings))
+
+    @property
+    def asgi(self) -> Mounted:
+        """The same server as an ASGI application, for another server to run."""
+        return Mounted(_describe_all(self.targets), settle(self.settings))
+
+
+class Running:
+    """A server in a thread of this program; use it as a context manager, or call `stop`."""
+
+    def __init__(self, deployments: Sequence[Served], settings: Settings) -> None:
+        assign_routes(list(deployments))
+        log_to_stderr(settings.log_level)
+        self._names = {served.name for served in deployments}
+        self._has_replaced = _make_room(settings, self._names)
+        self._sock = bind(settings.host, settings.port)
+        self._address = (settings.host, address_of(self._sock)[1])
+        self.url = url_of(self._sock)
+        """Where a client on this machine finds it."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._service: Service | None = None
+        self._error: BaseException | None = None
+        self._is_up = threading.Event()
+        work = self._live(deployments, settings)
+        self._thread = threading.Thread(
+            target=self._run, args=(work,), name="headrace", daemon=True
+        )
+        self._thread.start()
+        self._is_up.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        _started[self._address] = self
+        atexit.register(self.stop)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Running {self.url}{'' if self._thread.is_alive() else ' stopped'}>"
+
+    def serves(self, names: set[str]) -> bool:
+        """Tell whether these are the names of its deployments."""
+        return self._names == names
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of every deployment and replica."""
+        status: dict[str, Any] = self._in_loop(lambda service: service.status())
+        return status
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Let requests under way end, tear every replica down, close the port; then return."""
+        atexit.unregister(self.stop)
+        if _started.get(self._address) is self:
+            del _started[self._address]
+        if self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # it ended by itself meanwhile
+                self._in_loop(lambda service: service.stop(grace_s))
+            self._thread.join()
+
+    def _in_loop(self, ask: Callable[[Service], Any]) -> Any:
+        loop, service = self._loop, self._service
+        if loop is None or service is None or not self._thread.is_alive():
+            raise RuntimeError("this server has stopped")
+
+        async def answer() -> Any:
+            return ask(service)
+
+        return asyncio.run_coroutine_threadsafe(answer(), loop).result()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(work)
+        except BaseException as error:  # noqa: BLE001 - the caller of start waits for it
+            self._error = error
+        finally:
+            self._is_up.set()
+
+    async def _live(self, deployments: Sequence[Served], settings: Settings) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._service = service = Service(deployments, settings)
+        service.ready.add_done_callback(self._tell_if_up)
+        await run_until_stopped(service, self._sock)
+
+    def _tell_if_up(self, ready: asyncio.Future[None]) -> None:
+        if not ready.cancelled() and ready.exception() is None:
+            if self._service is not None and (self._has_replaced or _is_interactive()):
+                news = "; it replaces the one before" if self._has_replaced else ""
+                print("\n".join(_start_lines(self._service, self._sock, news)), file=sys.stderr)
+            self._is_up.set()
+
+
+_started: dict[tuple[str, int], Running] = {}
+"""What `start` has started in this program and nobody has stopped, by host and port."""
+
+
+def _make_room(settings: Settings, names: set[str]) -> bool:
+    """Stop the server that this one is to replace, if there is one; tell whether there was.
+
+    Whoever runs a notebook's cell again means the same server: one at this address, of these names.
+    """
+    before = _started.get((settings.host, settings.port))
+    if before is None or not before.serves(names):
+        return False
+    before.stop()
+    return True
+
+
+def _is_interactive() -> bool:
+    """Tell whether somebody types, in a notebook or a console: then there is a prompt."""
+    return hasattr(sys, "ps1")
+
+
+class Mounted:
+    """A server as an ASGI application. It starts with its lifespan, or else on its first request.
+
+    An outer application never runs a mounted one's lifespan: give it `lifespan` itself.
+    """
+
+    def __init__(self, deployments: Sequence[Served], settings: Settings) -> None:
+        self._deployments, self._settings = deployments, settings
+        self._service: Service | None = None
+        self._opening: asyncio.Task[Service] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one scope."""
+        if scope["type"] == "lifespan":
+            await self._follow_lifespan(receive, send)
+            return
+        service = self._service or await self._open()
+        await service.app(_below_mount(scope), receive, send)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:  # noqa: ARG002 - Starlette passes it
+        """Run the server within the block. Raises SetupFailed."""
+        await self._open()
+        try:
+            yield
+        finally:
+            await self._close()
+
+    async def _open(self) -> Service:
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._start())
+        return await asyncio.shield(self._opening)
+
+    async def _start(self) -> Service:
+        service = Service(self._deployments, self._settings)
+        await service.open()
+        try:
+            await service.ready
+        except SetupFailed:
+            service.stop(0.0)
+            await service.closed()
+            raise
+        self._service = service
+        return service
+
+    async def _close(self) -> None:
+        if self._service is not None:
+            self._service.stop()
+            await self._service.closed()
+            self._service = self._opening = None
+
+    async def _follow_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._open()
+        except StartError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def run(*targets: type, **settings: Unpack[SettingWords]) -> None:
+    """Serve models until SIGTERM or Ctrl-C; return after a clean stop.
+
+    A start that fails prints why and exits with the code of its StartError.
+    """
+    Server(*targets, **settings).run()
+
+
+def start(*targets: type, **settings: Unpack[SettingWords]) -> Running:
+    """Serve models in a thread of this program; return when they are ready.
+
+    One that this program started before, at the same address with deployments of the same names,
+    is stopped first: so a notebook's cell can be run again.
+
+    Raises SetupFailed, ConfigError, AddressError.
+    """
+    return Server(*targets, **settings).start()
+
+
+def serve(deployments: Sequence[Served], settings: Settings) -> None:
+    """Serve until a signal says stop. Raises StartError."""
+    assign_routes(list(deployments))
+    log_to_stderr(settings.log_level)
+    sock = bind(settings.host, settings.port)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_serve(deployments, settings, sock))
+
+
+async def _serve(deployments: Sequence[Served], settings: Settings, sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    service = Service(deployments, settings)
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        service.stop(0.0 if asked else None)
+        asked = True
+
+    def announce(ready: asyncio.Future[None]) -> None:
+        if not ready.cancelled() and ready.exception() is None:
+            gc.collect()
+            gc.freeze()  # what lives as long as the server need not be looked at again
+            news = "; debugging: one replica each, no deadlines" if settings.debug else ""
+            print("\n".join(_start_lines(service, sock, news)), file=sys.stderr, flush=True)
+
+    service.ready.add_done_callback(announce)
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        await run_until_stopped(service, sock)
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _start_lines(service: Service, sock: socket.socket, news: str = "") -> list[str]:
+    host, _ = address_of(sock)
+    local = host in ("127.0.0.1", "::1")
+    reach = "this machine only; --host 0.0.0.0 opens it" if local else f"listening on {host}"
+    return [f"headrace {__version__} at {url_of(sock)} ({reach}){news}", *service.describe()]
+
+
+@contextlib.contextmanager
+def exit_on_start_error() -> Iterator[None]:
+    """Print a StartError as one message and exit with its code."""
+    try:
+        yield
+    except StartError as error:
+        told = getattr(error, "traceback", "")
+        if told:
+            print(told.rstrip(), file=sys.stderr)
+        print(f"headrace: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+def _below_mount(scope: Scope) -> Scope:
+    """Return the scope as seen from below the outer application's mount point."""
+    root: str = scope.get("root_path", "")
+    path: str = scope["path"]
+    if root and path.startswith(root):
+        return {**scope, "path": path[len(root) :] or "/"}
+    return scope
+
+
+def _describe_all(targets: Sequence[object]) -> list[Served]:
+    if not targets:
+        raise ConfigError("nothing to serve: name at least one model class")
+    return [describe(target) for target in targets]

@@ -1,0 +1,232 @@
+"""One server in one event loop: replicas, engine, front door and listening socket, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from headrace._version import __version__
+from headrace.core.batching import BatchPolicy
+from headrace.core.engine import Engine
+from headrace.core.messages import DeploymentId, ReplicaId, Why
+from headrace.core.records import Policy
+from headrace.errors import SetupFailed
+from headrace.executors.inline import InlineReplica
+from headrace.executors.process import ProcessReplica
+from headrace.host.devices import place
+from headrace.host.listening import Listening
+from headrace.host.settings import Settings
+from headrace.http.app import FrontDoor
+from headrace.http.endpoints import Limits, ModelEndpoint
+from headrace.http.messages import App
+from headrace.http.operations import Operations
+from headrace.http.patience import PatientEndpoint
+from headrace.interfaces import Replica
+from headrace.model.envelope import Envelope
+from headrace.model.faults import debugging
+from headrace.model.served import Served, assign_routes
+from headrace.replica.frames import Load
+from headrace.runtime.checked import CheckedEngine
+from headrace.runtime.driver import Driver, Watcher
+from headrace.runtime.metrics import Endings
+from headrace.runtime.status import status_of
+
+log = logging.getLogger("headrace.server")
+CLOSING_S = 10.0
+
+
+class Service(Watcher):
+    """A server's life: `open`, `ready`, `stop`, `closed`."""
+
+    def __init__(self, deployments: Sequence[Served], settings: Settings) -> None:
+        """Put it together, inside the event loop that will run it."""
+        loop = asyncio.get_running_loop()
+        if settings.debug:
+            deployments = [_to_debug(served) for served in deployments]
+        self._served = {served.name: served for served in deployments}
+        self._settings = settings
+        self.routes = assign_routes(list(deployments))
+        engine = CheckedEngine() if settings.debug else Engine()
+        self.driver = Driver(engine, dict.fromkeys(self._served, self._start_replica))
+        self.driver.watcher = self
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self._drained: asyncio.Future[None] = loop.create_future()
+        self._last_words: dict[str, str] = {}
+        self._devices: dict[str, str] = {}
+        self._too_slow: dict[ReplicaId, asyncio.TimerHandle] = {}
+        self._seats: dict[ReplicaId, int] = {}
+        self._http: Listening | None = None
+        self.app: App = self._front_door()
+
+    # --- life ----------------------------------------------------------------------------
+
+    async def open(self, sock: socket.socket | None = None) -> None:
+        """Listen on `sock`, if there is one, and begin to load; `ready` tells when it is done."""
+        if sock is not None:
+            keep_alive_timeout_s = self._settings.keep_alive_timeout_s
+            self._http = Listening(self.app, sock, keep_alive_timeout_s=keep_alive_timeout_s)
+            await self._http.open()
+        debugging.set(self._settings.debug)  # the replicas' tasks take it over
+        for served in self._served.values():
+            self.driver.deploy(DeploymentId(served.name), _policy(served))
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Refuse new requests, let the others end; a second call hurries."""
+        if not self.ready.done():
+            self.ready.cancel()
+        self.driver.stop(self._settings.graceful_timeout_s if grace_s is None else grace_s)
+        if self._http is not None:
+            self._http.let_go()
+
+    async def closed(self) -> None:
+        """Return when nothing is left: no request, no replica, no socket."""
+        await self._drained
+        if self._http is not None:
+            await self._http.close()
+
+    # --- what the driver tells -------------------------------------------------------------
+
+    def replica_ready(self, replica: ReplicaId) -> None:
+        """See `Watcher`."""
+        self._forget_timer(replica)
+        log.debug("%s is ready", replica)
+        if not self.ready.done() and status_of(self.driver).is_ready:
+            self.ready.set_result(None)
+
+    def replica_gone(self, replica: ReplicaId, why: Why, words: str) -> None:
+        """See `Watcher`."""
+        self._forget_timer(replica)
+        self._seats.pop(replica, None)
+        self._last_words[replica.rpartition("/")[0]] = words
+        if why is not Why.ASKED and self.ready.done():
+            log.warning("replica %s %s", replica, words.strip())
+
+    def replica_said(self, replica: ReplicaId, line: str) -> None:
+        """See `Watcher`."""
+        print(f"[{replica}] {line}", file=sys.stderr)
+
+    def given_up(self, deployment: DeploymentId) -> None:
+        """See `Watcher`."""
+        if not self.ready.done():
+            message, _, traceback = self._last_words[deployment].partition("\n")
+            error = SetupFailed(f"{deployment} could not start: {message}", traceback=traceback)
+            self.ready.set_exception(error)
+
+    def drained(self) -> None:
+        """See `Watcher`."""
+        if not self._drained.done():
+            self._drained.set_result(None)
+
+    # --- parts -----------------------------------------------------------------------------
+
+    def _front_door(self) -> FrontDoor:
+        endings = {name: Endings() for name in self._served}
+        models = {
+            route: self._model_endpoint(self._served[name], endings[name])
+            for route, name in self.routes.items()
+        }
+        described = {name: served.description for name, served in self._served.items()}
+        operations = Operations(self.driver, endings, self.routes, described, __version__)
+        lanes = {route: endpoint.take for route, endpoint in models.items()}
+        return FrontDoor({**operations.endpoints(), **models}, lanes)
+
+    def _model_endpoint(self, served: Served, endings: Endings) -> ModelEndpoint | PatientEndpoint:
+        options = served.options
+        limits = Limits(
+            float("inf") if options.timeout_s is None else options.timeout_s,
+            options.max_body_bytes or self._settings.max_body_bytes,
+        )
+        deployment = DeploymentId(served.name)
+        endpoint = ModelEndpoint(
+            self.driver, deployment, endings, limits=limits, wants_head=served.wants_head
+        )
+        return PatientEndpoint(endpoint) if self._settings.debug else endpoint
+
+    def _start_replica(self, deployment: DeploymentId, replica: ReplicaId) -> Replica[Envelope]:
+        served = self._served[deployment]
+        loop = asyncio.get_running_loop()
+        in_all = sum(each.options.replicas for each in self._served.values())
+        placement = place(served.options, self._take_seat(replica), in_all)
+        self._devices[deployment] = placement.device
+        load = Load(served.name, replica, served.source, served.options, placement.device)
+        timeout_s = served.options.startup_timeout_s
+        if not self._settings.debug:
+            self._too_slow[replica] = loop.call_later(timeout_s, self._end_slow_start, replica)
+        if served.options.executor == "inline":
+            return InlineReplica(load, self.driver)
+        return ProcessReplica(load, placement.environment, self.driver)
+
+    def _take_seat(self, replica: ReplicaId) -> int:
+        """Return the lowest number that no replica of its deployment has: that GPU is free."""
+        name = replica.rpartition("/")[0]
+        taken = {seat for other, seat in self._seats.items() if other.rpartition("/")[0] == name}
+        seat = self._seats[replica] = min(set(range(len(taken) + 1)) - taken)
+        return seat
+
+    def _end_slow_start(self, replica: ReplicaId) -> None:
+        served = self._served[replica.rpartition("/")[0]]
+        words = f"was not ready after startup_timeout_s={served.options.startup_timeout_s:g}"
+        self.driver.replicas[replica].kill(Why.SETUP, words)
+
+    def _forget_timer(self, replica: ReplicaId) -> None:
+        timer = self._too_slow.pop(replica, None)
+        if timer is not None:
+            timer.cancel()
+
+    # --- words -----------------------------------------------------------------------------
+
+    def describe(self) -> list[str]:
+        """Return a line for each route: what answers there, in how many copies, on what."""
+        lines = []
+        for route, name in self.routes.items():
+            options = self._served[name].options
+            copies = f"{options.replicas} replica{'s' if options.replicas != 1 else ''}"
+            device = self._devices.get(name, "cpu")
+            lines.append(f"  POST {route}  {name}: {copies} on {device}")
+        return lines
+
+    def status(self) -> dict[str, Any]:
+        """Return what /-/health tells."""
+        status = status_of(self.driver)
+        return {"status": status.state, "deployments": status.deployments}
+
+
+def _to_debug(served: Served) -> Served:
+    """Return a deployment whose code a debugger can stop, for as long as it takes."""
+    options = replace(served.options, executor="inline", replicas=1, timeout_s=None)
+    return msgspec.structs.replace(served, options=options)
+
+
+def _policy(served: Served) -> Policy:
+    options = served.options
+    return Policy(
+        replicas=options.replicas,
+        batch=BatchPolicy(served.batch_size, options.batch_wait_s if served.batched else 0.0),
+        max_queued=options.max_queued_requests,
+        slots=served.slots,
+        retry_on_crash=options.retry_on_crash,
+    )
+
+
+async def run_until_stopped(service: Service, sock: socket.socket) -> None:
+    """Open, wait until it is ready and then until it is stopped. Raises SetupFailed."""
+    await service.open(sock)
+    try:
+        await service.ready
+    except SetupFailed:
+        service.stop(0.0)
+        await asyncio.wait_for(service.closed(), CLOSING_S)
+        raise
+    except asyncio.CancelledError:
+        if not service.ready.cancelled():
+            raise
+    with contextlib.suppress(asyncio.CancelledError):
+        await service.closed()

@@ -1,0 +1,3 @@
+"""A file that cannot be imported."""
+
+import no_such_library  # type: ignore[import-not-found] # noqa: F401 - the point of it
