@@ -1,0 +1,1 @@
+"""The parts of the echo bench; `bench/run.py` puts them together."""

@@ -1,0 +1,95 @@
+"""Who is measured, and how each is started: one replica, one web process, no access log."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import venvs
+
+BENCH = Path(__file__).resolve().parent.parent
+SERVERS = BENCH / "servers"
+HERE = BENCH.parent / "src"
+
+HEADRACE = "headrace"
+BASE = "base"  # another checkout of Headrace, given by --base
+PEERS = ("mosec", "litserve", "fastapi", "uvicorn")
+NAMES = (HEADRACE, *PEERS, BASE)
+BATCHING = (HEADRACE, BASE, "mosec", "litserve")
+
+TITLES: Mapping[str, str] = {
+    HEADRACE: "Headrace",
+    BASE: "Headrace (base)",
+    "mosec": "mosec",
+    "litserve": "LitServe",
+    "fastapi": "FastAPI (in-process)",
+    "uvicorn": "bare uvicorn",
+}
+
+# Set outside, these would change what a server does: every contender starts without them.
+FOREIGN = ("HEADRACE_", "MOSEC_", "LIT_", "UVICORN_", "PYTHON", "PORT", "WEB_CONCURRENCY")
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One server to be measured; `{port}` stands in its command for the port it gets."""
+
+    name: str
+    batched: bool
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    spins: bool = False  # burns CPU while idle: it is stopped (SIGSTOP) while its rival is measured
+
+    @property
+    def label(self) -> str:
+        """A name for logs and messages."""
+        return f"{self.name}-batched" if self.batched else self.name
+
+
+def contender(name: str, *, batched: bool, base: Path | None = None) -> Contender:
+    """Return how to start this contender, with its environment installed.
+
+    Raises CannotInstall.
+    """
+    extra = ("--batched",) if batched else ()
+    match name:
+        case "headrace" | "base":
+            return _headrace(
+                name, HERE if name == HEADRACE or base is None else base, batched=batched
+            )
+        case "mosec":
+            options = ("--address", "127.0.0.1", "--port", "{port}", "--log-level", "warning")
+            return Contender(name, batched, (*_script(name), *options, *extra))
+        case "litserve":
+            return Contender(
+                name, batched, (*_script(name), "--port", "{port}", *extra), spins=batched
+            )
+        case "fastapi" | "uvicorn":
+            return Contender(name, batched, _uvicorn(name))
+        case _:
+            raise ValueError(f"no contender is called {name!r}; there are {', '.join(NAMES)}")
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Return a server's environment: ours, less what would change its ways, plus `own`."""
+    kept = {key: text for key, text in os.environ.items() if not key.startswith(FOREIGN)}
+    return kept | dict(own)
+
+
+def _headrace(name: str, source: Path, *, batched: bool) -> Contender:
+    file = SERVERS / ("echo_headrace_batched.py" if batched else "echo_headrace.py")
+    call = "from headrace.cli import main; main()"  # `headrace`, but of the checkout at `source`
+    command = (sys.executable, "-c", call, "serve", str(file), "--port", "{port}")
+    return Contender(name, batched, command, {"PYTHONPATH": str(source)})
+
+
+def _script(name: str) -> tuple[str, str]:
+    return str(venvs.ensure(name)), str(SERVERS / f"echo_{name}.py")
+
+
+def _uvicorn(name: str) -> tuple[str, ...]:
+    address = ("--host", "127.0.0.1", "--port", "{port}", "--app-dir", str(SERVERS))
+    quiet = ("--no-access-log", "--log-level", "warning")
+    fast = ("--loop", "uvloop", "--http", "httptools")
+    return (str(venvs.ensure(name)), "-m", "uvicorn", f"echo_{name}:app", *address, *quiet, *fast)
