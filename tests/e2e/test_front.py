@@ -12,6 +12,7 @@ import pytest
 import headrace as hr
 from headrace.host import protocol
 from headrace.http import body
+from headrace.runtime.driver import Driver
 from tests.e2e.serving import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
@@ -150,3 +151,17 @@ def test_a_body_that_trickles_is_cut_off(
             except TimeoutError:
                 continue
     assert said.startswith(b"HTTP/1.1 408 "), said
+
+
+def test_a_bug_of_ours_is_a_500_and_not_the_clients_fault(
+    server: hr.Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Driver, "ask", broken)
+        said = httpx2.post(f"{server.url}/predict", json=21, timeout=PATIENCE_S)
+    assert (said.status_code, said.json()["code"]) == (500, "internal_error")
+    assert "a bug" not in said.text
+    assert doubled(server) == 42

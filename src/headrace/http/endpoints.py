@@ -73,6 +73,9 @@ class ModelEndpoint:
             asked = self._driver.ask(self._deployment, envelope, ended)
         except HeadraceError as error:
             ended(error)
+        except Exception:  # the parser that calls us would take it for bad HTTP, and tell nobody
+            log.exception("request %s: a bug in Headrace", label.decode())
+            ended(HeadraceError("an error of the server's own; its log has it under this request"))
         else:
             connection.on_lost = partial(self._driver.hang_up, asked)
 
