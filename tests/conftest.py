@@ -47,6 +47,11 @@ def has_what_it_needs(request: pytest.FixtureRequest) -> None:
     marked = request.node.get_closest_marker
     if marked("wrk"):
         require("wrk")
+    if marked("proxies"):
+        require("nginx")
+        require("haproxy")
+    if marked("slowhttptest"):
+        require("slowhttptest")
     if marked("chromium"):
         require("chromium")
         require("chromedriver")

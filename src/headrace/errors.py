@@ -4,6 +4,7 @@
     ├── HTTPError               a hook says how its request ends
     ├── RequestError            what the caller sent cannot be used
     │   ├── BadRequest          400
+    │   ├── Unauthorized        401
     │   ├── MethodNotAllowed    405
     │   ├── RequestTimeout      408
     │   ├── TooLarge            413
@@ -71,6 +72,16 @@ class BadRequest(RequestError):
     """The body is not what its media type says, such as invalid JSON."""
 
     status, code = 400, "bad_request"
+
+
+class Unauthorized(RequestError):
+    """The request brings no key, or a wrong one."""
+
+    status, code = 401, "unauthorized"
+
+    def __init__(self, detail: str, *, challenge: str) -> None:
+        super().__init__(detail)
+        self.headers = {"WWW-Authenticate": challenge}
 
 
 class MethodNotAllowed(RequestError):

@@ -63,7 +63,8 @@ class Running:
         self._has_replaced = _make_room(settings, self._names)
         self._sock = bind(settings.host, settings.port)
         self._address = (settings.host, address_of(self._sock)[1])
-        self.url = url_of(self._sock)
+        self._scheme = settings.scheme
+        self.url = url_of(self._sock, self._scheme)
         """Where a client on this machine finds it."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._service: Service | None = None
@@ -130,15 +131,17 @@ class Running:
 
     async def _live(self, deployments: Sequence[Served], settings: Settings) -> None:
         self._loop = asyncio.get_running_loop()
-        self._service = service = Service(deployments, settings)
-        service.ready.add_done_callback(self._tell_if_up)
-        await run_until_stopped(service, self._sock)
+        with contextlib.closing(self._sock):  # also where it never came to listen
+            self._service = service = Service(deployments, settings)
+            service.ready.add_done_callback(self._tell_if_up)
+            await run_until_stopped(service, self._sock)
 
     def _tell_if_up(self, ready: asyncio.Future[None]) -> None:
         if not ready.cancelled() and ready.exception() is None:
             if self._service is not None and (self._has_replaced or _is_interactive()):
                 news = "; it replaces the one before" if self._has_replaced else ""
-                print("\n".join(_start_lines(self._service, self._sock, news)), file=sys.stderr)
+                lines = _start_lines(self._service, self._sock, self._scheme, news)
+                print("\n".join(lines), file=sys.stderr)
             self._is_up.set()
 
 
@@ -250,8 +253,10 @@ def serve(deployments: Sequence[Served], settings: Settings) -> None:
     """Serve until a signal says stop. Raises StartError."""
     assign_routes(list(deployments))
     log_to_stderr(settings.log_level)
-    sock = bind(settings.host, settings.port)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
+    with (
+        contextlib.closing(bind(settings.host, settings.port)) as sock,
+        asyncio.Runner(loop_factory=new_loop) as runner,
+    ):
         runner.run(_serve(deployments, settings, sock))
 
 
@@ -270,7 +275,8 @@ async def _serve(deployments: Sequence[Served], settings: Settings, sock: socket
             gc.collect()
             gc.freeze()  # what lives as long as the server need not be looked at again
             news = "; debugging: one replica each, no deadlines" if settings.debug else ""
-            print("\n".join(_start_lines(service, sock, news)), file=sys.stderr, flush=True)
+            lines = _start_lines(service, sock, settings.scheme, news)
+            print("\n".join(lines), file=sys.stderr, flush=True)
 
     service.ready.add_done_callback(announce)
     for number in STOP_SIGNALS:
@@ -282,11 +288,14 @@ async def _serve(deployments: Sequence[Served], settings: Settings, sock: socket
             loop.remove_signal_handler(number)
 
 
-def _start_lines(service: Service, sock: socket.socket, news: str = "") -> list[str]:
+def _start_lines(service: Service, sock: socket.socket, scheme: str, news: str) -> list[str]:
     host, _ = address_of(sock)
     local = host in ("127.0.0.1", "::1")
     reach = "this machine only; --host 0.0.0.0 opens it" if local else f"listening on {host}"
-    return [f"headrace {__version__} at {url_of(sock)} ({reach}){news}", *service.describe()]
+    return [
+        f"headrace {__version__} at {url_of(sock, scheme)} ({reach}){news}",
+        *service.describe(),
+    ]
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,12 +25,18 @@ from headrace.executors.process import ProcessReplica
 from headrace.host.devices import place
 from headrace.host.listening import Listening
 from headrace.host.settings import Settings
+from headrace.host.tls import context_of
 from headrace.http.app import FrontDoor
+from headrace.http.around import surrounded
+from headrace.http.body import Pace, Paced
 from headrace.http.endpoints import Limits, ModelEndpoint
+from headrace.http.keys import Keys
 from headrace.http.messages import App
+from headrace.http.openapi import document
 from headrace.http.operations import Operations
 from headrace.http.patience import PatientEndpoint
 from headrace.interfaces import Replica
+from headrace.memory.worker import shared_memory
 from headrace.model.envelope import Envelope
 from headrace.model.faults import debugging
 from headrace.model.served import Served, assign_routes
@@ -64,15 +71,18 @@ class Service(Watcher):
         self._too_slow: dict[ReplicaId, asyncio.TimerHandle] = {}
         self._seats: dict[ReplicaId, int] = {}
         self._http: Listening | None = None
-        self.app: App = self._front_door()
+        self._keys = _keys_of(deployments, settings)
+        apart = any(served.options.executor == "process" for served in deployments)
+        self._memory = shared_memory() if apart else None
+        self.app: App = surrounded(self._front_door(), settings)
 
     # --- life ----------------------------------------------------------------------------
 
     async def open(self, sock: socket.socket | None = None) -> None:
         """Listen on `sock`, if there is one, and begin to load; `ready` tells when it is done."""
         if sock is not None:
-            keep_alive_timeout_s = self._settings.keep_alive_timeout_s
-            self._http = Listening(self.app, sock, keep_alive_timeout_s=keep_alive_timeout_s)
+            tls = context_of(self._settings)
+            self._http = Listening(self.app, sock, limits=self._settings.limits(), tls=tls)
             await self._http.open()
         debugging.set(self._settings.debug)  # the replicas' tasks take it over
         for served in self._served.values():
@@ -91,6 +101,8 @@ class Service(Watcher):
         await self._drained
         if self._http is not None:
             await self._http.close()
+        if self._memory is not None:
+            self._memory.close()
 
     # --- what the driver tells -------------------------------------------------------------
 
@@ -134,19 +146,29 @@ class Service(Watcher):
             for route, name in self.routes.items()
         }
         described = {name: served.description for name, served in self._served.items()}
-        operations = Operations(self.driver, endings, self.routes, described, __version__)
-        lanes = {route: endpoint.take for route, endpoint in models.items()}
-        return FrontDoor({**operations.endpoints(), **models}, lanes)
+        write = partial(document, self.routes, described, __version__, tuple(self._keys))
+        operations = Operations(self.driver, endings, self.routes, __version__, write)
+        limits = self._settings.limits()
+        pace = Pace(limits.body_idle_timeout_s, limits.min_body_bytes_per_s)
+        paced = {route: Paced(endpoint, pace) for route, endpoint in models.items()}
+        return FrontDoor({**operations.endpoints(), **paced}, models)
 
     def _model_endpoint(self, served: Served, endings: Endings) -> ModelEndpoint | PatientEndpoint:
         options = served.options
         limits = Limits(
             float("inf") if options.timeout_s is None else options.timeout_s,
             options.max_body_bytes or self._settings.max_body_bytes,
+            self._keys.get(served.name),
         )
         deployment = DeploymentId(served.name)
+        memory = self._memory if options.executor == "process" else None
         endpoint = ModelEndpoint(
-            self.driver, deployment, endings, limits=limits, wants_head=served.wants_head
+            self.driver,
+            deployment,
+            endings,
+            limits=limits,
+            wants_head=served.wants_head,
+            region=None if memory is None else memory.region,
         )
         return PatientEndpoint(endpoint) if self._settings.debug else endpoint
 
@@ -156,13 +178,15 @@ class Service(Watcher):
         in_all = sum(each.options.replicas for each in self._served.values())
         placement = place(served.options, self._take_seat(replica), in_all)
         self._devices[deployment] = placement.device
-        load = Load(served.name, replica, served.source, served.options, placement.device)
+        options = replace(served.options, api_keys=None)  # no replica has a use for them
+        load = Load(served.name, replica, served.source, options, placement.device)
         timeout_s = served.options.startup_timeout_s
         if not self._settings.debug:
             self._too_slow[replica] = loop.call_later(timeout_s, self._end_slow_start, replica)
         if served.options.executor == "inline":
             return InlineReplica(load, self.driver)
-        return ProcessReplica(load, placement.environment, self.driver)
+        arena = None if self._memory is None else self._memory.arena
+        return ProcessReplica(load, placement.environment, self.driver, arena)
 
     def _take_seat(self, replica: ReplicaId) -> int:
         """Return the lowest number that no replica of its deployment has: that GPU is free."""
@@ -199,6 +223,20 @@ class Service(Watcher):
         return {"status": status.state, "deployments": status.deployments}
 
 
+def _keys_of(deployments: Sequence[Served], settings: Settings) -> dict[str, Keys]:
+    """Return the keys of those deployments that have some. Raises ConfigError."""
+    asked = {served.name: served.options.api_keys for served in deployments}
+    keys = {
+        name: Keys(own, f"{name}: deployment option `api_keys`")
+        for name, own in asked.items()
+        if own is not None
+    }
+    if settings.api_keys is not None and None in asked.values():
+        common = Keys(settings.api_keys, "setting `api_keys`")
+        keys |= {name: common for name, own in asked.items() if own is None}
+    return keys
+
+
 def _to_debug(served: Served) -> Served:
     """Return a deployment whose code a debugger can stop, for as long as it takes."""
     options = replace(served.options, executor="inline", replicas=1, timeout_s=None)
@@ -211,6 +249,7 @@ def _policy(served: Served) -> Policy:
         replicas=options.replicas,
         batch=BatchPolicy(served.batch_size, options.batch_wait_s if served.batched else 0.0),
         max_queued=options.max_queued_requests,
+        max_queued_bytes=options.max_queued_bytes,
         slots=served.slots,
         retry_on_crash=options.retry_on_crash,
     )

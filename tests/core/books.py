@@ -19,6 +19,7 @@ class Request:
     arrived: float
     deadline: float
     parent: RequestId | None
+    size_bytes: int = 0
     outcome: Outcome | None = None
     at: tuple[ReplicaId, Serial] | None = None
     deaths: list[Why] = field(default_factory=list)
@@ -62,14 +63,18 @@ class Books:
             request = self.requests[request.parent]
             yield request
 
-    def queued(self, deployment: str) -> int:
-        ahead = sum(
-            len(call.requests)
+    def queued(self, deployment: str) -> list[Request]:
+        ahead = [
+            self.requests[number]
             for copy in self.of(deployment)
             for call in copy.own
             if call not in copy.begun_as_told
-        )
-        return len(self.waiting(deployment)) + ahead
+            for number in call.requests
+        ]
+        return [*self.waiting(deployment), *ahead]
+
+    def queued_bytes(self, deployment: str) -> int:
+        return sum(request.size_bytes for request in self.queued(deployment))
 
     def may_run_again(self, request: Request) -> bool:
         crashes = request.deaths.count(Why.CRASHED)

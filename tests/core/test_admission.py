@@ -26,17 +26,33 @@ def pool_of(policy: Policy | None = None, *, ready: int = 1, queued: int = 0) ->
 
 
 def test_the_bound_counts_what_was_sent_and_not_begun() -> None:
-    admit(pool_of(Policy(max_queued=3), queued=2), NOW, draining=False)
+    admit(pool_of(Policy(max_queued=3), queued=2), 0, NOW, draining=False)
     with pytest.raises(QueueFull) as refused:
-        admit(pool_of(Policy(max_queued=3), queued=3), NOW, draining=False)
+        admit(pool_of(Policy(max_queued=3), queued=3), 0, NOW, draining=False)
     assert refused.value.retry_after_s == UNMEASURED_S
+
+
+def test_bytes_count_as_well_while_they_come_and_while_they_wait() -> None:
+    pool = pool_of(Policy(max_queued_bytes=1000))
+    pool.queued_bytes, pool.coming_bytes = 400, 500
+    admit(pool, 100, NOW, draining=False)
+    with pytest.raises(QueueFull, match="900 bytes already wait for m"):
+        admit(pool, 101, NOW, draining=False)
+
+
+def test_a_body_over_the_bound_may_come_alone() -> None:
+    pool = pool_of(Policy(max_queued_bytes=1000))
+    admit(pool, 5000, NOW, draining=False)
+    pool.coming_bytes = 1
+    with pytest.raises(QueueFull):
+        admit(pool, 5000, NOW, draining=False)
 
 
 def test_nobody_is_let_in_before_a_replica_was_ready_or_after_the_end_has_begun() -> None:
     with pytest.raises(StillLoading):
-        admit(pool_of(ready=0), NOW, draining=False)
+        admit(pool_of(ready=0), 0, NOW, draining=False)
     with pytest.raises(Draining):
-        admit(pool_of(), NOW, draining=True)
+        admit(pool_of(), 0, NOW, draining=True)
 
 
 @given(st.integers(1, 10_000), st.integers(1, 4), st.floats(1e-5, 10), st.integers(0, 8))

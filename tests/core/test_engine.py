@@ -104,6 +104,23 @@ def test_who_left_behind_a_running_call_is_told_to_the_replica_when_its_call_beg
     assert Stop(start.replica, Serial(4), 0) in ended
 
 
+def test_an_answer_to_a_call_that_was_taken_back_is_nobodys() -> None:
+    world = ready(Policy())
+    (copy,) = world.replicas.values()
+    world.arrive("m", 60.0)
+    world.end_turn()
+    world.go_on(copy, 0.0001)
+    for _ in range(3):
+        world.arrive("m", 60.0)
+    world.end_turn()
+    copy.claim()
+    copy.look()
+    world.ring()  # it overruns: what waits behind the running call is taken back
+    first, *_ = [call for call in copy.calls.values() if call.taken]
+    world.finish_stale(copy.id, first.serial)
+    assert all(world.requests[number].outcome is None for number in first.requests)
+
+
 def test_two_that_were_returned_one_by_one_stand_in_their_old_order() -> None:
     world = ready(Policy(batch=BatchPolicy(1)))
     (copy,) = world.replicas.values()

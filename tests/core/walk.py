@@ -16,10 +16,12 @@ POLICIES = {
     "batched": Policy(replicas=2, batch=BatchPolicy(3), max_queued=20),
     "patient": Policy(batch=BatchPolicy(4, 0.5), max_queued=20),
     "tight": Policy(batch=BatchPolicy(2), max_queued=3, retry_on_crash=False),
+    "large": Policy(replicas=2, batch=BatchPolicy(2), max_queued_bytes=900),
     "tasks": Policy(replicas=2, slots=3, max_queued=20),
     "groups": Policy(batch=BatchPolicy(3, 0.2), slots=4, max_queued=5),
 }
 TOGETHER = [["plain"], ["batched"], ["tasks"], ["plain", "groups"], ["patient", "tasks"], ["tight"]]
+TOGETHER += [["large"]]
 TOOK_S = [0.0, 0.0003, 0.001, 0.004, 0.1, 2.0]
 PASSING_S = [0.0, 0.0005, 0.002, 0.005, 0.02, 0.3, 1.0, 11.0]
 WAIT_S = [-1.0, 0.0, 0.01, 1.0, 30.0, 60.0, 60.0, 60.0]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import assert_never
 
+from headrace.core import gathering
 from headrace.core.check import check
 from headrace.core.engine import Engine
 from headrace.core.messages import (
@@ -58,6 +59,7 @@ class World(Books):
         self.drained = 0
         self.evicting = False
         self.given_up: list[str] = []
+        self.ends: dict[str, tuple[float, float]] = {}  # the last end of a call, the longest call
         self.just_back: set[RequestId] = set()  # after the engine had decided what to send
         self.cause: object = None  # what the current event may settle requests for
         for name, policy in policies.items():
@@ -68,13 +70,15 @@ class World(Books):
     def arrive(self, deployment: str, wait_s: float, parent: RequestId | None = None) -> None:
         self.last += 1
         number = RequestId(self.last)
-        expected = self.refusal(deployment, parent)
+        size_bytes = number * 7 % 5 * 100
+        expected = self.refusal(deployment, size_bytes, parent)
         try:
             actions = self.engine.arrived(
                 number,
                 DeploymentId(deployment),
                 deadline=self.now + wait_s,
                 now=self.now,
+                size_bytes=size_bytes,
                 parent=parent,
             )
         except Refused as refused:
@@ -90,15 +94,20 @@ class World(Books):
         deadline = self.now + wait_s
         if parent is not None:
             deadline = min(deadline, self.requests[parent].deadline)
-        self.requests[number] = Request(number, deployment, self.now, deadline, parent)
+        self.requests[number] = Request(number, deployment, self.now, deadline, parent, size_bytes)
         self.tell(actions)
 
-    def refusal(self, deployment: str, parent: RequestId | None) -> type[Refused] | None:
+    def refusal(
+        self, deployment: str, size_bytes: int, parent: RequestId | None
+    ) -> type[Refused] | None:
         if parent is not None and not self.runs(parent):
             return None
         if self.stop_by < inf and parent is None:
             return Draining
-        if self.queued(deployment) >= self.policies[deployment].max_queued:
+        policy, held = self.policies[deployment], self.queued_bytes(deployment)
+        if len(self.queued(deployment)) >= policy.max_queued:
+            return QueueFull
+        if held and held + size_bytes > policy.max_queued_bytes:
             return QueueFull
         return None if deployment in self.ever_ready else StillLoading
 
@@ -118,6 +127,8 @@ class World(Books):
         assert call.fate is Fate.RUNS
         self.cause = call
         waited = [number for number in call.requests if self.requests[number].outcome is None]
+        longest_s = max(took_s, self.ends.get(copy.deployment, (0.0, 0.0))[1])
+        self.ends[copy.deployment] = (self.now, longest_s)
         self.tell(self.engine.finished(copy.id, serial, took_s, self.now))
         for number in waited:
             assert self.requests[number].outcome is Outcome.ANSWERED, "the call has ended"
@@ -361,6 +372,7 @@ class World(Books):
         for name in self.policies:
             pool = self.engine.pools[DeploymentId(name)]
             assert set(pool.copies) == {copy.id for copy in self.of(name)}
+            assert pool.queued_bytes == self.queued_bytes(name)
             for copy in self.of(name):
                 held = sum(len(call.requests) for call in copy.begun_as_told)
                 assert pool.copies[copy.id].held == held
@@ -382,7 +394,9 @@ class World(Books):
                 room = (0 if copy.calls else 1000) if copy.leaf else policy.slots - held
                 full = min(policy.batch.max_size, room)
                 if calm and full > 0:
-                    ripe_at = calm[0].arrived + policy.batch.max_wait_s
+                    ended_at, longest_s = self.ends.get(name, (0.0, 0.0))
+                    comeback = ended_at + gathering.PATIENCE * longest_s if copy.leaf else 0.0
+                    ripe_at = max(calm[0].arrived + policy.batch.max_wait_s, comeback)
                     assert len(calm) < full, "a full batch is left lying"
                     assert self.now < ripe_at, "the eldest waited long enough"
                     assert self.alarm <= ripe_at

@@ -59,7 +59,7 @@ class Program:
     @property
     def url(self) -> str:
         for line in self.lines:
-            if found := re.search(r"headrace \S+ at (http://\S+)", line):
+            if found := re.search(r"headrace \S+ at (https?://\S+)", line):
                 return found[1]
         raise AssertionError(f"it did not say where it serves:\n{self.terminal}")
 
@@ -74,7 +74,7 @@ class Program:
     def wait_until_serving(self) -> None:
         def said_so() -> bool:
             assert self.process.poll() is None, f"it ended:\n{self.terminal}"
-            return any(" at http://" in line for line in self.lines)
+            return any(" at http" in line for line in self.lines)
 
         wait_for(said_so, f"the start line; so far: {self.lines}")
 

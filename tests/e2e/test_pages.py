@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Mount, Route
 
+import headrace as hr
+from headrace.host.sockets import bind, url_of
 from tests.e2e.serving import Program, served, wait_for
 from tests.support.needs import require
 
@@ -137,3 +147,146 @@ def test_a_page_is_whole_and_fits_a_telephone(
     assert width == NARROW["width"]
     assert bool(browser.find_elements(By.ID, "schema-Point")) == path.endswith("docs")
     assert complaints(browser) == []
+
+
+# --- a route with a key ---------------------------------------------------------------------
+
+KEY = "a-key-for-this-test-only"
+
+
+@hr.deployment(executor="inline", api_keys=KEY)
+class Locked(hr.Model):
+    def predict(self, number: int) -> int:
+        return number
+
+
+@hr.deployment(executor="inline")
+class Plain(hr.Model):
+    def predict(self, number: int) -> int:
+        return number
+
+
+def test_a_key_goes_with_the_request_and_nowhere_else(browser: webdriver.Chrome) -> None:
+    with hr.start(Locked, Plain, port=0) as server:
+        locked = card(browser, f"{server.url}/docs", "locked")
+        assert not browser.find_elements(By.CSS_SELECTOR, "#model-plain input.key")
+        assert sent(locked).startswith("401")
+        field = locked.find_element(By.CSS_SELECTOR, "input.key")
+        assert field.get_property("type") == "password"
+        field.send_keys("wrong")
+        assert sent(locked).startswith("401")
+        field.clear()
+        field.send_keys(KEY)
+        assert sent(locked) == "200 OK", said(locked, ".answer")
+        locked.find_element(By.CSS_SELECTOR, "form > details summary").click()
+        curl = said(locked, ".curl")
+        assert curl.startswith('curl -H "Authorization: Bearer $KEY" --json')
+        kept = "return [localStorage.length, sessionStorage.length, document.cookie, location.href]"
+        assert browser.execute_script(kept) == [0, 0, "", f"{server.url}/docs"]
+        assert KEY not in browser.page_source
+        again = card(browser, f"{server.url}/docs", "locked")
+        assert again.find_element(By.CSS_SELECTOR, "input.key").get_property("value") == ""
+        assert complaints(browser) == []
+
+
+# --- an answer that comes in parts ----------------------------------------------------------
+
+
+class Stream:
+    """One streamed answer; its next part is sent when the test says so."""
+
+    def __init__(self, media: str) -> None:
+        self.media, self.has_left = media, threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._parts: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def send(self, part: str | None) -> None:
+        """Send a part; None is the end."""
+        wait_for(lambda: self._loop, "the request")
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._parts.put_nowait, part)
+
+    async def answer(self, request: Request) -> StreamingResponse:
+        self._loop = asyncio.get_running_loop()
+        return StreamingResponse(self._all(), media_type=self.media)
+
+    async def _all(self) -> AsyncIterator[str]:
+        try:
+            while (part := await self._parts.get()) is not None:
+                yield part
+        finally:
+            self.has_left.set()
+
+
+@contextlib.contextmanager
+def streaming(media: str) -> Iterator[tuple[str, Stream]]:
+    """Serve a model's pages by another server, which answers the model's route by itself."""
+    stream, models = Stream(media), hr.Server(Plain).asgi
+    routes = [Route("/predict", stream.answer, methods=["POST"]), Mount("/", models)]
+    app = Starlette(routes=routes, lifespan=models.lifespan)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    with contextlib.closing(bind("127.0.0.1", 0)) as sock:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        try:
+            wait_for(lambda: server.started, "the outer server")
+            yield url_of(sock), stream
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+ITEMS = {
+    "text/event-stream": ("data: one\n\n", "data: two\n\n"),
+    "application/x-ndjson": ('{"item": 1}\n', '{"item": 2}\n'),
+    "text/plain": ("Once upon", " a time\N{SNOWMAN}"),
+}
+
+
+@pytest.mark.parametrize("media", ITEMS)
+def test_a_streamed_answer_is_shown_as_it_comes(browser: webdriver.Chrome, media: str) -> None:
+    one, two = ITEMS[media]
+    with streaming(media) as (url, stream):
+        plain = card(browser, url, "plain")
+        button = plain.find_element(By.CSS_SELECTOR, "button[type=submit]")
+        button.click()
+        stream.send(one)
+        wait_for(lambda: said(plain, ".answer") == one.strip(), "the first item")
+        assert said(plain, ".figures").startswith("first byte after ")
+        assert "bytes" not in said(plain, ".figures")
+        assert button.text == "Stop"
+        stream.send(two)
+        stream.send(None)
+        wait_for(lambda: " bytes" in said(plain, ".figures"), "the end")
+        assert plain.find_element(By.CSS_SELECTOR, ".answer").text == (one + two).strip()
+        assert "last after " in said(plain, ".figures")
+        assert f"{len((one + two).encode())} bytes" in said(plain, ".figures")
+        assert button.text == "Send"
+        assert complaints(browser) == []
+
+
+def test_a_stream_can_be_stopped_and_keeps_what_came(browser: webdriver.Chrome) -> None:
+    with streaming("text/plain") as (url, stream):
+        plain = card(browser, url, "plain")
+        button = plain.find_element(By.CSS_SELECTOR, "button[type=submit]")
+        button.click()
+        stream.send("enough")
+        wait_for(lambda: said(plain, ".answer") == "enough", "the first item")
+        button.click()
+        wait_for(lambda: said(plain, ".reply .badge") == "stopped", "the stop")
+        wait_for(stream.has_left.is_set, "the server to hear of it")
+        assert said(plain, ".answer") == "enough"
+        assert "ended after " in said(plain, ".figures")
+        assert button.text == "Send"
+
+
+def test_an_endless_answer_is_shown_in_part_only(browser: webdriver.Chrome) -> None:
+    with streaming("text/plain") as (url, stream):
+        plain = card(browser, url, "plain")
+        plain.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
+        for _ in range(30):
+            stream.send("x" * 10_000)
+        stream.send(None)
+        wait_for(lambda: "300,000 bytes" in said(plain, ".figures"), "the end")
+        length = "return document.querySelector('.answer').textContent.length"
+        assert browser.execute_script(length) == 200_000 + len("\n...")

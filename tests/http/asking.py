@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import httpx2
 
 import headrace as hr
-from headrace.host.settings import Settings
+from headrace.host.settings import SettingWords, settle
 from headrace.model.served import describe
 from headrace.service import Service
 
@@ -80,11 +80,13 @@ class Loading(hr.Model):
 
 
 @contextlib.asynccontextmanager
-async def opened(*models: type[hr.Model]) -> AsyncIterator[Service]:
+async def opened(
+    *models: type[hr.Model], **settings: Unpack[SettingWords]
+) -> AsyncIterator[Service]:
     """Open a service of these models, with gates of its own; close it at the end."""
     gates.clear()
     gates.update({name: Gate() for name in ("a", "b", "c", "setup")})
-    service = Service([describe(model) for model in models], Settings())
+    service = Service([describe(model) for model in models], settle(settings))
     await service.open()
     try:
         yield service
@@ -96,9 +98,11 @@ async def opened(*models: type[hr.Model]) -> AsyncIterator[Service]:
 
 
 @contextlib.asynccontextmanager
-async def ready(*models: type[hr.Model]) -> AsyncIterator[tuple[Service, httpx2.AsyncClient]]:
+async def ready(
+    *models: type[hr.Model], **settings: Unpack[SettingWords]
+) -> AsyncIterator[tuple[Service, httpx2.AsyncClient]]:
     """Open a service, wait until it is ready, and give a client of it."""
-    async with opened(*models) as service:
+    async with opened(*models, **settings) as service:
         await asyncio.wait_for(service.ready, PATIENCE_S)
         async with client_of(service) as client:
             yield service, client

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headrace.errors import ConfigError
+from headrace.memory.slots import view_of
 from headrace.model.adapters import Encode
 from headrace.model.answers import answer_to
 from headrace.model.api import Model
@@ -183,7 +184,7 @@ def test_an_image_is_written_in_the_format_asked_for(cls: type[Model], mode: str
     reply = ask(cls, json.dumps(mode))
     assert isinstance(reply, Answer)
     assert reply.content_type == "image/jpeg"
-    assert told(Image.open(io.BytesIO(reply.body))) == [4, 5, "JPEG"]
+    assert told(Image.open(io.BytesIO(view_of(reply.body)))) == [4, 5, "JPEG"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "CMYK", "1", "I;16", "YCbCr"])
@@ -191,7 +192,7 @@ def test_an_image_is_a_png_by_itself(mode: str) -> None:
     reply = answer_to(Image.new(mode, (4, 5)), Context())
     assert isinstance(reply, Answer)
     assert reply.content_type == "image/png"
-    assert told(Image.open(io.BytesIO(reply.body))) == [4, 5, "PNG"]
+    assert told(Image.open(io.BytesIO(view_of(reply.body)))) == [4, 5, "PNG"]
 
 
 def test_the_context_may_ask_for_another_format() -> None:
@@ -199,7 +200,7 @@ def test_the_context_may_ask_for_another_format() -> None:
     context.response_headers["Content-Type"] = "image/webp"
     reply = answer_to(Image.new("RGB", (4, 5)), context)
     assert isinstance(reply, Answer)
-    assert (reply.content_type, reply.body[8:12]) == ("image/webp", b"WEBP")
+    assert (reply.content_type, view_of(reply.body)[8:12]) == ("image/webp", b"WEBP")
 
 
 def test_an_image_within_json_is_base64() -> None:

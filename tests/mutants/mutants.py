@@ -130,13 +130,13 @@ MUTANTS = (
     Mutant(
         "ended requests do not pile up among the deadlines",
         "deadlines.py",
-        "if len(self.heap) > 2 * len(live) + COMPACT_ABOVE:",
+        "if len(self.heap) > self.most:",
         "if False:",
     ),
     Mutant(
         "the eldest of a batch waits no longer than it may",
         "engine.py",
-        "self._wake(eldest + max_wait_s)",
+        "self._wake(again_at)",
         "pass",
     ),
     Mutant(
@@ -172,8 +172,8 @@ MUTANTS = (
     Mutant(
         "who leaves while it waits behind a call is stopped when that call begins",
         "engine.py",
-        "                out.append(_stop(call, ticket))\n            ticket.phase = after_claim",
-        "                pass\n            ticket.phase = after_claim",
+        "out.append(sending.stop(call, ticket))\n            ticket.phase = after_claim",
+        "pass\n            ticket.phase = after_claim",
     ),
     Mutant(
         "nothing is started once the replicas are sent away",
@@ -265,5 +265,54 @@ MUTANTS = (
         "fleet.py",
         "if before < Stage.DONE <= stage:",
         "if stage is Stage.DONE:",
+    ),
+    Mutant(
+        "a body that a replica began is queued no more",
+        "records.py",
+        "            self.queued_bytes -= ticket.size_bytes",
+        "            pass",
+        dear=True,
+    ),
+    Mutant(
+        "a body that waits again counts again",
+        "queueing.py",
+        "        ticket.pool.queued_bytes += ticket.size_bytes",
+        "        pass",
+    ),
+    Mutant(
+        "a body whose request is dropped is queued no more",
+        "queueing.py",
+        "    ticket.pool.queued_bytes -= ticket.size_bytes",
+        "    pass",
+    ),
+    Mutant(
+        "the queue's bound in bytes holds",
+        "admission.py",
+        "held + size_bytes > pool.policy.max_queued_bytes",
+        "size_bytes > pool.policy.max_queued_bytes",
+    ),
+    Mutant(
+        "a body on its way counts",
+        "admission.py",
+        "pool.queued_bytes + pool.coming_bytes",
+        "pool.queued_bytes",
+    ),
+    Mutant(
+        "a crowd that comes back together is waited for",
+        "gathering.py",
+        "return until if missing >= FEWEST and pays else now",
+        "return now",
+    ),
+    Mutant(
+        "nobody is waited for where it does not pay",
+        "gathering.py",
+        "pays = missing * returns.horizon_s > MARGIN * waiting * left_s",
+        "pays = True",
+    ),
+    Mutant(
+        "a crowd that has left is not waited for",
+        "gathering.py",
+        "return (0, until) if until > now else (count, now)",
+        "return 0, until",
     ),
 )

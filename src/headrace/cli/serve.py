@@ -21,6 +21,16 @@ from headrace.host.settings import LEVELS
     "--keep-alive-timeout-s", type=float, help="How long a silent client is kept.  [default: 75]"
 )
 @click.option("--max-body-bytes", type=int, help="The longest request body.  [default: 64 MiB]")
+@click.option("--tls-certfile", help="Speak https with this certificate (PEM).")
+@click.option("--tls-keyfile", help="Its key, where it is in a file of its own.")
+@click.option("--tls-ca-certs", help="Clients must show a certificate of these authorities.")
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    help="Whose pages may ask from a browser: https://host, or *; may be repeated.",
+)
+@click.option("--gzip", is_flag=True, default=None, help="Compress answers of over 1 KB.")
 @click.option(
     "--debug",
     is_flag=True,
@@ -40,5 +50,5 @@ def command(target: str, **flags: Any) -> None:
 
     with exit_on_start_error():
         found = describe_in_child(target)
-        given = {name: value for name, value in flags.items() if value is not None}
+        given = {name: value for name, value in flags.items() if value not in (None, ())}
         serve(found.deployments, settle(found.settings, given))

@@ -30,14 +30,22 @@ def retry_after_s(pool: Pool, now: float) -> float:
     return min(max(wait, SOONEST_S), LATEST_S)
 
 
-def admit(pool: Pool, now: float, *, draining: bool) -> None:
-    """Return if one more request may queue in `pool`; else raise the Refused that says why."""
+def admit(pool: Pool, size_bytes: int, now: float, *, draining: bool) -> None:
+    """Return if one more request may queue in `pool`; else raise the Refused that says why.
+
+    A body larger than the bound is let in where it is the only one: its size is another limit's.
+    """
     if draining:
         raise Draining("the server is shutting down", retry_after_s=UNMEASURED_S)
     if pool.queued >= pool.policy.max_queued:
         raise QueueFull(
             f"{pool.queued} requests already wait for {pool.id}",
             retry_after_s=retry_after_s(pool, now),
+        )
+    held = pool.queued_bytes + pool.coming_bytes
+    if held and held + size_bytes > pool.policy.max_queued_bytes:
+        raise QueueFull(
+            f"{held} bytes already wait for {pool.id}", retry_after_s=retry_after_s(pool, now)
         )
     if not pool.ever_ready:
         raise StillLoading(f"{pool.id} is still loading", retry_after_s=UNMEASURED_S)

@@ -6,7 +6,8 @@ makes the eldest wait longer on request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 
 MEMORY = 0.1  # weight of the newest call: about the last twenty decide
 UNKNOWN = -1.0
@@ -58,6 +59,76 @@ class Pace:
         steepest = self.t_s / self.n  # no call is cheaper than nothing at n = 0
         slope = min(max(self.shared / self.spread, 0.0), steepest)
         return self.t_s + slope * (n - self.n)
+
+
+@dataclass(slots=True)
+class Curve:
+    """What calls of any size cost: a line through the usual time of small, middle and large ones.
+
+    Unlike `Pace` it does not forget the sizes that it has not seen lately.
+    """
+
+    sizes: list[float] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+    """By the number of bits of n, with 0 for sizes that were never seen."""
+
+    def learn(self, n: int, t_s: float) -> None:
+        """Take in that a call of `n` requests took `t_s` seconds."""
+        bits = n.bit_length()
+        while len(self.sizes) <= bits:
+            self.sizes.append(0.0)
+            self.times_s.append(0.0)
+        weight = MEMORY if self.sizes[bits] else 1.0
+        self.sizes[bits] += weight * (n - self.sizes[bits])
+        self.times_s[bits] += weight * (t_s - self.times_s[bits])
+
+    def line(self) -> tuple[float, float]:
+        """Return a and b of t = a*n + b, neither below 0.
+
+        While one size is known, all of its time counts as fixed: who hopes so learns another size.
+        """
+        known = [(n, t) for n, t in zip(self.sizes, self.times_s, strict=True) if n]
+        if not known:
+            return 0.0, 0.0
+        n_mean = sum(n for n, _ in known) / len(known)
+        t_mean = sum(t for _, t in known) / len(known)
+        spread = sum((n - n_mean) ** 2 for n, _ in known)
+        if not spread:
+            return 0.0, t_mean
+        slope = sum((n - n_mean) * (t - t_mean) for n, t in known) / spread
+        slope = min(max(slope, 0.0), t_mean / n_mean)
+        return slope, t_mean - slope * n_mean
+
+
+@dataclass(slots=True)
+class Returns:
+    """How many requests follow upon the end of a call, and within what time: see core/gathering."""
+
+    ended_at: float = -inf
+    until: float = -inf
+    """Who comes before has come back."""
+    answered: int = 0
+    came: int = 0
+    came_s: float = 0.0
+    share: float = 0.0
+    """How many usually come for each that was answered."""
+    usual_s: float = 0.0
+    """When the last of them usually comes."""
+    horizon_s: float = 0.0
+    """A call's fixed cost: who takes longer to come back is not waited for."""
+
+    def one_came(self, now: float) -> None:
+        """Count one that came before `until`."""
+        self.came += 1
+        self.came_s = now - self.ended_at
+
+    def call_ended(self, answered: int, now: float) -> None:
+        """Learn from the last end of a call; from now on they come back from this one."""
+        if self.answered:
+            self.share += MEMORY * (self.came / self.answered - self.share)
+            self.usual_s += MEMORY * (self.came_s - self.usual_s)
+        self.answered, self.came, self.came_s, self.ended_at = answered, 0, 0.0, now
+        self.until = now + self.horizon_s
 
 
 def due(waiting: int, eldest: float, room: int, max_wait_s: float, now: float) -> int:

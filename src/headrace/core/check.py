@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import inf, isclose
 
-from headrace.core import batching, poison, routing, sending
-from headrace.core.deadlines import COMPACT_ABOVE
+from headrace.core import gathering, poison, routing, sending
 from headrace.core.draining import Stage
 from headrace.core.engine import Engine
 from headrace.core.phases import Phase
@@ -39,7 +38,7 @@ def _broken(engine: Engine) -> Iterator[str]:
             yield from _counters(copy)
             yield from _limits(copy)
             yield from _calls(copy)
-    if len(engine.deadlines.heap) >= 2 * len(engine.tickets) + 2 * COMPACT_ABOVE:
+    if len(engine.deadlines.heap) > engine.deadlines.most:
         yield f"{len(engine.deadlines.heap)} deadlines for {len(engine.tickets)} requests"
 
 
@@ -82,6 +81,12 @@ def _pool(pool: Pool) -> Iterator[str]:
     sent = sum(len(call.tickets) for call in calls if not call.claimed and not call.recalled)
     if sent != pool.sent:
         yield f"{pool.id} counts {pool.sent} sent, has {sent}"
+    unclaimed = [
+        t for call in calls if not call.claimed and not call.recalled for t in call.tickets
+    ]
+    queued = [*pool.waiting.values(), *pool.suspects.values(), *unclaimed]
+    if (size_bytes := sum(ticket.size_bytes for ticket in queued)) != pool.queued_bytes:
+        yield f"{pool.id} counts {pool.queued_bytes} queued bytes, has {size_bytes}"
     for line in (pool.waiting, pool.suspects):
         if any(ticket.phase is not Phase.WAITING for ticket in line.values()):
             yield f"{pool.id} queues a request that does not wait"
@@ -142,11 +147,8 @@ def _left_lying(engine: Engine, now: float) -> Iterator[str]:
 
 def _ripe(pool: Pool, now: float) -> Iterator[str]:
     chosen = routing.choose(routing.open_copies(pool), now)
-    if pool.waiting and chosen is not None:
-        eldest = next(iter(pool.waiting.values())).arrived
-        wait_s = pool.policy.batch.max_wait_s
-        if batching.due(len(pool.waiting), eldest, chosen[1], wait_s, now):
-            yield f"{pool.id} left a ripe batch lying"
+    if pool.waiting and chosen is not None and gathering.weigh(pool, *chosen, now)[0]:
+        yield f"{pool.id} left a ripe batch lying"
 
 
 def _due_times(engine: Engine, now: float) -> Iterator[float]:
@@ -164,6 +166,7 @@ def _due_times(engine: Engine, now: float) -> Iterator[float]:
 def _moves_at(pool: Pool, now: float) -> float:
     """When time alone lets the eldest go."""
     copies = routing.open_copies(pool)
-    if routing.choose(copies, now) is None:
+    chosen = routing.choose(copies, now)
+    if chosen is None:
         return routing.opens_at(copies, now)
-    return next(iter(pool.waiting.values())).arrived + pool.policy.batch.max_wait_s
+    return gathering.weigh(pool, *chosen, now)[1]

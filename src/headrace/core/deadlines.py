@@ -16,11 +16,14 @@ class Deadlines:
     """Every live request's deadline; an ended one's stays until it is in the way."""
 
     heap: list[tuple[float, RequestId]] = field(default_factory=list)
+    most: int = COMPACT_ABOVE
+    """It was no longer than this when the last one was added."""
 
     def add(self, deadline: float, request: RequestId, live: Collection[RequestId]) -> None:
         """Remember when a request is late; forget those that ended once they are the most."""
         heappush(self.heap, (deadline, request))
-        if len(self.heap) > 2 * len(live) + COMPACT_ABOVE:
+        self.most = 2 * len(live) + COMPACT_ABOVE
+        if len(self.heap) > self.most:
             self.heap = [entry for entry in self.heap if entry[1] in live]
             heapify(self.heap)
 

@@ -1,9 +1,8 @@
 """The one mutable thing in the core: every request, call and replica, and who holds what.
 
 Each event is a method that takes the time it happened and returns the actions it makes necessary.
-A lone request goes to an idle replica at once. What else is to be *sent* is decided in `ticked`,
-which the driver calls at the end of every turn of its loop that left something to decide: so all
-that arrived in one turn can share a batch and a write.
+A lone request goes to an idle replica at once. What else is to be *sent* is decided in `ticked`, at
+the end of every turn of the loop: so all that arrived in one turn can share a batch and a write.
 
 Invariants, checked by `core/check.py` after every step of every test: a request ends exactly once;
 what is not ended is waiting, or in exactly one call of one replica; a call's answer reaches only
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
 
-from headrace.core import admission, batching, poison, queueing, routing, sending
+from headrace.core import admission, gathering, poison, queueing, routing, sending
 from headrace.core.deadlines import Deadlines
 from headrace.core.draining import Shutdown, Stage
 from headrace.core.family import Families
@@ -27,13 +26,11 @@ from headrace.core.messages import (
     Again,
     DeploymentId,
     Outcome,
-    Recall,
     ReplicaId,
     RequestId,
     Send,
     Serial,
     Settle,
-    Stop,
     WakeAt,
     Why,
 )
@@ -82,6 +79,7 @@ class Engine:
         *,
         deadline: float,
         now: float,
+        size_bytes: int = 0,
         parent: RequestId | None = None,
     ) -> list[Action]:
         """A caller wants an answer by `deadline`. Raises Refused if it may not wait for one."""
@@ -97,8 +95,11 @@ class Engine:
             deadline = min(deadline, elder.deadline)
         # What runs may end, so it may still ask: a shutdown refuses only what comes from outside.
         draining = parent is None and self.shutdown.stage is not OPEN
-        admission.admit(pool, now, draining=draining)
-        ticket = Ticket(request, pool, now, deadline, parent)
+        admission.admit(pool, size_bytes, now, draining=draining)
+        ticket = Ticket(request, pool, now, deadline, parent, size_bytes)
+        pool.queued_bytes += size_bytes
+        if now < pool.returns.until:
+            pool.returns.one_came(now)
         self.tickets[request] = pool.waiting[request] = ticket
         if parent is not None:
             self.families.born(request, parent)
@@ -109,6 +110,16 @@ class Engine:
         if len(pool.waiting) == 1 and now < deadline and routing.has_idle(pool):
             self._fill(pool, now, out)
         return out
+
+    def coming(self, deployment: DeploymentId, size_bytes: int, now: float) -> None:
+        """So much more of a large body is on its way. Raises Refused if there is no room for it."""
+        pool = self.pools[deployment]
+        admission.admit(pool, size_bytes, now, draining=self.shutdown.stage is not OPEN)
+        pool.coming_bytes += size_bytes
+
+    def came(self, deployment: DeploymentId, size_bytes: int) -> None:
+        """All that was on its way is here, or will never be."""
+        self.pools[deployment].coming_bytes -= size_bytes
 
     def hung_up(self, request: RequestId, now: float) -> list[Action]:  # noqa: ARG002 - every event has its time
         """The caller went away."""
@@ -129,7 +140,7 @@ class Engine:
             return out
         if not call.recalled:  # else it is in another call by now: this answer is nobody's
             copy.count_out(call)
-            copy.pool.pace.learn(len(call.tickets), took_s)
+            copy.pool.learn(len(call.tickets), took_s, now)
             for place, ticket in enumerate(call.tickets):
                 if ticket.phase is RUNNING:
                     out.append(Settle(ticket.id, ANSWERED, place))
@@ -246,18 +257,16 @@ class Engine:
     # --- sending, taking back --------------------------------------------------------
 
     def _fill(self, pool: Pool, now: float, out: list[Action]) -> None:
-        waiting, max_wait_s = pool.waiting, pool.policy.batch.max_wait_s
-        copies = routing.open_copies(pool)
+        waiting, copies = pool.waiting, routing.open_copies(pool)
         while waiting:
             chosen = routing.choose(copies, now)
             if chosen is None:
                 self._wake(routing.opens_at(copies, now))
                 return
             copy, room = chosen
-            eldest = next(iter(waiting.values())).arrived
-            count = batching.due(len(waiting), eldest, room, max_wait_s, now)
+            count, again_at = gathering.weigh(pool, copy, room, now)
             if not count:
-                self._wake(eldest + max_wait_s)
+                self._wake(again_at)
                 return
             self._send(copy, queueing.take(waiting, count), now, out)
 
@@ -291,7 +300,7 @@ class Engine:
         call.copy.count_begun(call, now)
         for ticket in call.tickets:
             if ticket.phase is LEAVING:  # nobody told the replica while it had not begun
-                out.append(_stop(call, ticket))
+                out.append(sending.stop(call, ticket))
             ticket.phase = after_claim[ticket.phase]
 
     def _went_on(self, copy: Copy, now: float, out: list[Action]) -> None:
@@ -313,7 +322,7 @@ class Engine:
         for copy in pool.copies.values():
             when = sending.overrun_at(copy)
             if now >= when:
-                out.append(_recall(list(copy.calls.values())[1]))
+                out.append(sending.recall(list(copy.calls.values())[1]))
             else:
                 self._wake(when)
 
@@ -366,16 +375,16 @@ class Engine:
         out.append(Settle(request, outcome))
         call = ticket.call
         if call is None:
-            del queueing.line_of(ticket)[request]
+            queueing.leave(ticket)
             self._close(ticket, out)
             return
         copy = call.copy
         if copy.state is State.GONE:
             pass  # its calls are being buried, and there is nobody to tell
         elif call.claimed:
-            out.append(_stop(call, ticket))
+            out.append(sending.stop(call, ticket))
         elif not copy.recalled_from and sending.worth_recalling(call):
-            out.append(_recall(call))
+            out.append(sending.recall(call))
         self._end_children(request, out)
 
     def _close(self, ticket: Ticket, out: list[Action]) -> None:
@@ -389,12 +398,3 @@ class Engine:
     def _end_children(self, parent: RequestId, out: list[Action]) -> None:
         for child in self.families.orphaned(parent):
             self._abandon(child, Outcome.CANCELLED, out)
-
-
-def _recall(first: Call) -> Recall:
-    first.copy.recalled_from = first.serial
-    return Recall(first.copy.id, first.serial)
-
-
-def _stop(call: Call, ticket: Ticket) -> Stop:
-    return Stop(call.copy.id, call.serial, call.tickets.index(ticket))

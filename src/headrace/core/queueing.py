@@ -27,8 +27,16 @@ def take(line: OrderedDict[RequestId, Ticket], count: int) -> list[Ticket]:
     return [line.popitem(last=False)[1] for _ in range(count)]
 
 
+def leave(ticket: Ticket) -> None:
+    """Take one request out of its line: nobody waits for it any more."""
+    del line_of(ticket)[ticket.id]
+    ticket.pool.queued_bytes -= ticket.size_bytes
+
+
 def put_back(tickets: Sequence[Ticket]) -> None:
     """Let requests of one deployment wait again, as if they had never been sent."""
+    for ticket in tickets:
+        ticket.pool.queued_bytes += ticket.size_bytes
     for line in {id(line): line for line in map(line_of, tickets)}.values():
         back = {ticket.id: ticket for ticket in tickets if line_of(ticket) is line}
         elder = takewhile(max(back).__gt__, line)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from headrace.core.batching import BatchPolicy, Pace
+from headrace.core.batching import BatchPolicy, Curve, Pace, Returns
 from headrace.core.flow import Flow
 from headrace.core.messages import DeploymentId, ReplicaId, RequestId, Serial, Why
 from headrace.core.phases import WAITING, Phase
 from headrace.core.replicas import State
 
 NONE = Serial(0)
+EVERY = 8
+"""After so many calls a curve is drawn anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Policy:
     replicas: int = 1
     batch: BatchPolicy = field(default_factory=BatchPolicy)
     max_queued: int = 1000
+    max_queued_bytes: int = 1 << 30
     slots: int = 0
     """Requests at once in a replica; 0 is a leaf: one call at a time, the next ones sent ahead."""
     retry_on_crash: bool = True
@@ -35,6 +38,7 @@ class Ticket:
     arrived: float
     deadline: float
     parent: RequestId | None = None
+    size_bytes: int = 0
     phase: Phase = WAITING
     call: Call | None = None
     deaths: tuple[Why, ...] = ()
@@ -88,6 +92,7 @@ class Copy:
         count = len(call.tickets)
         self.held += count
         self.pool.sent -= count
+        self.pool.unqueue(call.tickets)
 
     def count_out(self, call: Call) -> None:
         """Take a call's requests off the counters: it ended, was taken back, or died."""
@@ -95,6 +100,7 @@ class Copy:
             self.held -= len(call.tickets)
         else:
             self.pool.sent -= len(call.tickets)
+            self.pool.unqueue(call.tickets)
         if call.predicted_s > 0:
             self.ahead_s -= call.predicted_s
 
@@ -111,9 +117,15 @@ class Pool:
     """They wait as well, each to run alone: see core/poison.py."""
     copies: dict[ReplicaId, Copy] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    curve: Curve = field(default_factory=Curve)
+    returns: Returns = field(default_factory=Returns)
     flow: Flow = field(default_factory=Flow)
     sent: int = 0
     """Requests in calls that are not claimed yet: they count against the queue's bound."""
+    queued_bytes: int = 0
+    """Of the bodies of all that no replica has begun."""
+    coming_bytes: int = 0
+    """Of the large bodies that clients are still sending."""
     started: int = 0
     falls: int = 0
     ever_ready: bool = False
@@ -124,3 +136,17 @@ class Pool:
     def queued(self) -> int:
         """Requests that no replica has begun."""
         return len(self.waiting) + len(self.suspects) + self.sent
+
+    def learn(self, n: int, took_s: float, now: float) -> None:
+        """Take in that a call of `n` requests has ended."""
+        self.pace.learn(n, took_s)
+        if self.policy.batch.max_size > 1 and not self.policy.slots:
+            self.curve.learn(n, took_s)
+            if self.pace.calls % EVERY == 1:
+                self.returns.horizon_s = self.curve.line()[1]
+            self.returns.call_ended(n, now)
+
+    def unqueue(self, tickets: list[Ticket]) -> None:
+        """Take the bodies of requests that are not queued any more off the count."""
+        for ticket in tickets:
+            self.queued_bytes -= ticket.size_bytes

@@ -15,8 +15,9 @@ from __future__ import annotations
 from math import inf
 
 from headrace.core import poison
+from headrace.core.messages import Recall, Stop
 from headrace.core.phases import LEAVING
-from headrace.core.records import Call, Copy
+from headrace.core.records import Call, Copy, Ticket
 
 WINDOW_S = 0.002
 OVERRUN_S = 0.010
@@ -81,3 +82,14 @@ def has_suspect(copy: Copy) -> bool:
         for call in copy.calls.values()
         if not call.recalled
     )
+
+
+def recall(first: Call) -> Recall:
+    """Take back this call and all that were sent after it; nothing is sent before they are back."""
+    first.copy.recalled_from = first.serial
+    return Recall(first.copy.id, first.serial)
+
+
+def stop(call: Call, ticket: Ticket) -> Stop:
+    """Tell the replica that runs the call that nobody waits for this request any more."""
+    return Stop(call.copy.id, call.serial, call.tickets.index(ticket))

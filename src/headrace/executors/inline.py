@@ -15,7 +15,7 @@ from headrace.interfaces import Capabilities, Inbox
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.hooks import compile_plan
 from headrace.model.source import fetch
-from headrace.replica.frames import Finished, Load
+from headrace.replica.frames import Load
 from headrace.replica.tasks import Tasks
 from headrace.replica.uncaught import logged, told
 
@@ -128,10 +128,9 @@ class InlineReplica:
     def _progress(self, done: float, total: float, what: str) -> None:
         self._inbox.progress(self._id, done, total, what)
 
-    def _report(self, report: Finished) -> None:
-        if self._sentence is not None:
-            return  # its calls end with `gone`
-        self._inbox.finished(self._id, Serial(report.serial), report.took_s, report.replies)
+    def _report(self, serial: int, took_s: float, replies: list[Reply]) -> None:
+        if self._sentence is None:  # else its calls end with `gone`
+            self._inbox.finished(self._id, Serial(serial), took_s, replies)
 
 
 async def _done(work: Awaitable[None] | None) -> None:

@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+import msgspec
+
 from headrace.core.messages import ReplicaId, Serial, Why
+from headrace.executors.lending import Lending
 from headrace.executors.output import Lines
 from headrace.interfaces import Capabilities, Inbox
+from headrace.memory.arena import Arena
 from headrace.model.envelope import Envelope, Reply
 from headrace.processes.birth import bear
 from headrace.processes.watch import Watch, in_words, kill_group, why_it_ended
@@ -16,6 +20,7 @@ from headrace.replica.frames import (
     Calls,
     Failed,
     Finished,
+    Freed,
     GiveUpOn,
     Load,
     Order,
@@ -25,6 +30,7 @@ from headrace.replica.frames import (
     Returned,
     Splitter,
     TearDown,
+    Trim,
     pack,
     read_report,
 )
@@ -43,17 +49,25 @@ class ProcessReplica:
 
     capabilities = Capabilities(interrupts=False, survives_crash=True)
 
-    def __init__(self, load: Load, environment: Mapping[str, str], inbox: Inbox[Reply]) -> None:
+    def __init__(
+        self,
+        load: Load,
+        environment: Mapping[str, str],
+        inbox: Inbox[Reply],
+        arena: Arena | None = None,
+    ) -> None:
         """Start the process, from the event loop; `ready` or `gone` follows. Raises OSError."""
         self._id = ReplicaId(load.replica)
         self._inbox = inbox
         self._loop = asyncio.get_running_loop()
-        born = bear(environment)
+        born = bear(environment, -1 if arena is None else arena.fd)
+        self._lending = None if arena is None else self._lending_in(arena)
         self._process, self._sock, self._page = born.process, born.sock, born.page
         self._lines = Lines(born.output_fd, lambda line: inbox.said(self._id, line))
         self._watch = Watch(self._process, self._died)
         self._splitter = Splitter()
-        self._orders: list[Order] = [load]
+        region = 0 if self._lending is None else self._lending.region
+        self._orders: list[Order] = [msgspec.structs.replace(load, region=region)]
         self._calls: list[tuple[int, list[Envelope]]] = []
         self._backlog = bytearray()
         self._recalled: set[int] = set()
@@ -87,6 +101,8 @@ class ProcessReplica:
         if not self._calls:
             self._orders.append(Calls(self._calls))
         self._calls.append((serial, list(envelopes)))
+        if self._lending is not None:
+            self._lending.lend(envelopes)
         self._last_sent = serial
 
     def stop(self, serial: Serial, place: int) -> None:
@@ -134,6 +150,13 @@ class ProcessReplica:
     def _order(self, order: Order) -> None:
         self._orders.append(order)
         self._calls = []
+
+    def _lending_in(self, arena: Arena) -> Lending:
+        def send(order: Order) -> None:
+            self._order(order)
+            self.flush()
+
+        return Lending(arena, free=lambda places: send(Freed(places)), trim=lambda: send(Trim()))
 
     def _write(self, frame: bytearray) -> None:
         try:
@@ -184,6 +207,9 @@ class ProcessReplica:
             case Ready():
                 self._was_ready = True
                 self._inbox.ready(self._id)
+            case Freed(places):
+                if self._lending is not None:
+                    self._lending.came_back(places)
             case Progress(done, total, what):
                 self._inbox.progress(self._id, done, total, what)
             case Failed(message, traceback):
@@ -220,6 +246,8 @@ class ProcessReplica:
         self._lines.close()
         claimed = Serial(self._page.claimed)
         self._page.close()
+        if self._lending is not None:
+            self._lending.close()
         words = self._words or in_words(returncode)
         self._inbox.gone(self._id, self._why(returncode), claimed, words)
 

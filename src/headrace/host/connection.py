@@ -9,7 +9,7 @@ EXTENSION = "headrace.connection"
 
 
 SMALL_BYTES = 1 << 16
-"""Longer bodies take the way of ASGI, where a limit or a slow sender can stop them on the way."""
+"""Up to here a body is taken as a whole; a longer one needs a place to land."""
 
 
 class Connection(Protocol):
@@ -20,12 +20,47 @@ class Connection(Protocol):
     on_lost: Callable[[], None] | None
     """Whom to call when it does."""
 
-    def respond(self, scope: object, status: int, headers: bytes, body: bytes) -> bool:
+    def respond(self, scope: object, status: int, headers: bytes, body: bytes | memoryview) -> bool:
         """Send a whole response in one write, `headers` as lines; tell if that was possible.
 
         If not, nothing was sent, and ASGI's `send` is the way.
         """
 
+    def abort(self) -> None:
+        """End the connection without an end of the response under way."""
 
-Lane = Callable[[MutableMapping[str, Any], bytes, Connection], None]
-"""Answers a whole small request through its connection: see `host.protocol.Protocol`."""
+
+Scope = MutableMapping[str, Any]
+
+
+class Landing(Protocol):
+    """A place for one large body; it ends with `done` or with `close`."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes came."""
+
+    def add(self, part: bytes) -> None:
+        """Take what came next."""
+
+    def rest(self) -> memoryview | None:
+        """Return where the rest is to be written; None where that is not one place."""
+
+    def advance(self, nbytes: int) -> bool:
+        """Count what was written there; tell if it is the whole body now."""
+
+    def done(self) -> None:
+        """All of it came: answer the request."""
+
+    def close(self) -> None:
+        """The rest will not come."""
+
+
+class Lane(Protocol):
+    """Answers requests through their connection, without ASGI: see `host.protocol.Protocol`."""
+
+    def take(self, scope: Scope, body: bytes, connection: Connection) -> None:
+        """Answer a small request that is here as a whole."""
+
+    def land(self, scope: Scope, length: int, connection: Connection) -> Landing | None:
+        """Make a place for a large body; None if the request is to go the way of ASGI."""

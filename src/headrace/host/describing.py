@@ -11,6 +11,7 @@ import msgspec
 
 from headrace.errors import AddressError, ConfigError, SetupFailed, StartError, TargetError
 from headrace.host.targets import Found, failure_of, find
+from headrace.host.travelling import packed, unpacked
 from headrace.replica.parent import die_with_parent
 
 
@@ -63,7 +64,8 @@ def describe_in_child(target: str) -> Found:
     report = msgspec.msgpack.decode(answer, type=Report)
     if report.failure is not None:
         raise again(report.failure)
-    return report.found or Found([])
+    found = report.found or Found([])
+    return Found(found.deployments, unpacked(found.settings))
 
 
 def again(failure: Failure) -> StartError:
@@ -77,7 +79,8 @@ def again(failure: Failure) -> StartError:
 def main(target: str, fd: int) -> int:
     """Be the child: describe `target` into the pipe `fd`."""
     try:
-        report = Report(found=find(target))
+        found = find(target)
+        report = Report(found=Found(found.deployments, packed(found.settings)))
     except StartError as error:
         report = Report(failure=Failure(**failure_of(error)))
     with contextlib.suppress(BrokenPipeError), open(fd, "wb") as pipe:

@@ -6,28 +6,44 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
-from typing import Any
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
+from headrace.host.doorkeeper import Doorkeeper
+from headrace.host.files import most_connections
+from headrace.host.handshakes import SHUTDOWN_S, Handshakes
+from headrace.host.limits import Limits
 from headrace.host.protocol import LINGER_S, Protocol
 
 BACKLOG = 2048
 EVERY_S = 1.0
+GOODBYE_EVERY_S = 0.01
 
 
 class Listening(uvicorn.Server):
     """One HTTP server on one listening socket."""
 
-    def __init__(self, app: Any, sock: socket.socket, *, keep_alive_timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: Any,
+        sock: socket.socket,
+        *,
+        limits: Limits,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         logging.getLogger("uvicorn.error").setLevel(
             logging.ERROR
         )  # garbage from clients is no news
+        doorkeeper = Doorkeeper(most_connections(limits.max_connections))
+        protocol = partial(Protocol, limits=limits, doorkeeper=doorkeeper)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Protocol,
+                http=cast("type[Protocol]", protocol),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -36,8 +52,9 @@ class Listening(uvicorn.Server):
                 backlog=BACKLOG,
             )
         )
-        self._keep_alive_timeout_s = keep_alive_timeout_s
-        self._sock = sock
+        self._keep_alive_timeout_s = limits.keep_alive_timeout_s
+        self._sock, self._tls = sock, tls
+        self._handshakes: Handshakes | None = None
         self._stopped = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
 
@@ -49,16 +66,28 @@ class Listening(uvicorn.Server):
         await self.startup([self._sock])
         self._serving = asyncio.create_task(self.main_loop())
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; with TLS, by handshakes that we can end."""
+        if self._tls is None:
+            await super().startup(sockets)
+            return
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        connection = partial(make, self.config, self.server_state, self.lifespan.state)
+        self._handshakes = Handshakes(self._sock, self._tls, connection)
+        self._handshakes.listen(BACKLOG)
+        self.servers, self.started = [], True
+
     async def main_loop(self) -> None:
-        """Keep the Date header true and let silent clients go, once a second."""
+        """Keep the Date header true and let silent, slow and stalled clients go, once a second."""
         while not self._stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), EVERY_S)
             await self.on_tick(0)
-            before = asyncio.get_running_loop().time() - self._keep_alive_timeout_s
+            now = asyncio.get_running_loop().time()
             for connection in self._connections():
-                connection.close_if_silent(before)
-                connection.check_pace(before + self._keep_alive_timeout_s)
+                connection.close_if_silent(now - self._keep_alive_timeout_s)
+                connection.check_pace(now)
+                connection.check_writing(now)
 
     def _connections(self) -> list[Protocol]:
         everyone = list(self.server_state.connections)
@@ -72,8 +101,7 @@ class Listening(uvicorn.Server):
     async def close(self) -> None:
         """Stop listening at once, let answers under way leave, close every connection."""
         self._stopped.set()
-        for server in self.servers:
-            server.close()
+        await self._stop_listening()
         self.let_go()
         if self._serving is not None:
             await self._serving
@@ -84,10 +112,29 @@ class Listening(uvicorn.Server):
             connection.transport.close()
         for task in list(tasks):
             task.cancel()
+        await self._all_closed()
+        self._sock.close()
+
+    async def _stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
+        if self._handshakes is not None:
+            await self._handshakes.close()
+
+    async def _all_closed(self) -> None:
+        """Wait for what is still being written; over TLS, for the last word of each side too."""
         for server in self.servers:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(server.wait_closed(), LINGER_S)
-        self._sock.close()
+        if self._handshakes is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_S + LINGER_S):
+                while self.server_state.connections:  # noqa: ASYNC110 - uvicorn's set has no event
+                    await asyncio.sleep(GOODBYE_EVERY_S)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # then the loop closes what it has let go
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

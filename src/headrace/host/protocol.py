@@ -8,9 +8,12 @@ message is made for it, which takes a third off the worker's time.
 from __future__ import annotations
 
 import asyncio
+import math
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -18,25 +21,27 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from headrace.host.connection import EXTENSION, SMALL_BYTES, Lane
+from headrace.host.doorkeeper import Doorkeeper, Entry
+from headrace.host.funnel import Funnel
+from headrace.host.grammar import (
+    CHUNKED,
+    NO_BODY,
+    Unclear,
+    check_headers,
+    check_sizes,
+    follow_target,
+    too_long,
+)
+from headrace.host.limits import Limits
+from headrace.host.refusals import FULL, NOT_HTTP, refusal
+from headrace.host.switching import parser_of_body
+from headrace.host.unsent import Stall, drop
 
 LINGER_S = 1.0
-LONGEST_URL_BYTES = 16 << 10
-MOST_HEADERS = 100
-LONGEST_HEADERS_BYTES = 64 << 10
-DIGITS = 5
-HEADERS_S = 10.0
-BODY_S = 30.0
-NOT_HTTP = (400, "this is not HTTP/1.1")
-PHRASES = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    414: "URI Too Long",
-    431: "Request Header Fields Too Large",
-}
-CODES = {400: b"bad_request", 408: b"request_timeout", 414: b"uri_too_long", 431: b"too_large"}
-_REFUSAL = (
-    b"%scontent-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
-)
+LEFTOVER_S = 10.0
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+SLASH = ord("/")
+PROBES = b"/-/health"
 
 
 class Protocol(HttpToolsProtocol):
@@ -52,15 +57,26 @@ class Protocol(HttpToolsProtocol):
     _leaving = False
     _active: RequestResponseCycle | None = None
     _lane: Lane | None = None
+    _funnel: Funnel | None = None
     _refused = _in_headers = False
     _wrong = NOT_HTTP
     _began = 0.0
-    _fed_bytes = _chunk_bytes = 0
-    _is_small = False
+    _fed_bytes = 0
+    _came = b""
+    _length = NO_BODY
+    _in_body = _skips_body = False
+    _good_host = b""
+    _on_probation = False
+
+    def __init__(self, *args: Any, limits: Limits, doorkeeper: Doorkeeper, **kwargs: Any) -> None:
+        """Take what uvicorn gives, and what is the server's."""
+        super().__init__(*args, **kwargs)
+        self._limits, self._doorkeeper = limits, doorkeeper
+        self._stall = Stall()
 
     # --- for the application ---------------------------------------------------------------
 
-    def respond(self, scope: object, status: int, headers: bytes, body: bytes) -> bool:
+    def respond(self, scope: object, status: int, headers: bytes, body: bytes | memoryview) -> bool:
         """Send a whole response in one write: see `host.connection.Connection`."""
         cycle = self._active
         if cycle is None or cycle.scope is not scope or cycle.response_started:
@@ -69,14 +85,23 @@ class Protocol(HttpToolsProtocol):
         if self.lost:
             return True
         dated = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
-        if cycle.keep_alive:
-            self.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[status], dated, headers, body))
+        closing = b"" if cycle.keep_alive else b"connection: close\r\n"
+        head = b"%s%s%s%s\r\n" % (STATUS_LINE[status], dated, closing, headers)
+        if len(body) < SMALL_BYTES:
+            self.transport.write(head + body)
         else:
-            head = b"%s%sconnection: close\r\n%s" % (STATUS_LINE[status], dated, headers)
-            self.transport.write(b"%s\r\n%s" % (head, body))
+            self.transport.write(head)
+            self.transport.write(body)
+        if closing:
             self.transport.close()
         self.on_response_complete()
         return True
+
+    def abort(self) -> None:
+        """End the connection without an end of the response under way."""
+        if self._active is not None:
+            self._active.disconnected = True
+        self.transport.abort()
 
     # --- against bad requests --------------------------------------------------------------
 
@@ -84,49 +109,74 @@ class Protocol(HttpToolsProtocol):
         """Read what comes, unless the client was refused: then it only speaks to the end."""
         if self._refused:
             return
-        self._chunk_bytes = len(data)
+        self._came = data
+        had = len(self.cycle.body) if self._in_body else 0
         super().data_received(data)
+        if self._refused:
+            return
         if self._in_headers:
             self._fed_bytes += len(data)
-            if self._fed_bytes > LONGEST_HEADERS_BYTES:
-                self.refuse(*self._too_long())
+            if self._fed_bytes > self._limits.max_header_bytes:
+                self.refuse(*too_long(self.url, self._limits))
+        elif self._in_body and self._length == CHUNKED:
+            self._count_trimmings(had, len(data))
+        elif self._funnel is not None:
+            self._funnel.take_over()
+
+    def _count_trimmings(self, had: int, came: int) -> None:
+        """Bound trailers and chunks' extensions: what comes without a byte of a body."""
+        if len(self.cycle.body) != had or self._is_idle():
+            self._fed_bytes = 0
+            return
+        self._fed_bytes += came
+        if self._fed_bytes > self._limits.max_header_bytes:
+            most = self._limits.max_header_bytes
+            self.refuse(431, f"trailers or chunk extensions are over {most} bytes")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read on behind the headers of a request that would switch protocols, to its end."""
+        if not self._skips_body:
+            self._refused = True
+            return
+        self._skips_body = False
+        upgrade = sys.exception()
+        rest = self._came[upgrade.args[0] :] if isinstance(upgrade, HttpParserUpgrade) else b""
+        self.parser = parser_of_body(self._length, self.on_body, self._end_of_last_body)
+        try:
+            self.parser.feed_data(rest)
+        except HttpParserError:
+            self.send_400_response("")
+
+    def _end_of_last_body(self) -> None:
+        self._refused = True
+        self.on_message_complete()
 
     def _check_headers(self) -> None:
-        """Refuse what two servers could read in two ways (RFC 9112, 3.2 and 6.1)."""
-        hosts, encodings, host, length = 0, 0, b"", None
-        for name, value in self.headers:
-            if name == b"host":
-                hosts, host = hosts + 1, value
-            elif name == b"content-length":
-                length = value
-            elif name == b"transfer-encoding":
-                encodings += 1
-        if hosts > 1 or encodings > 1:
-            self._give_up(400, "Host or Transfer-Encoding is there twice")
-        if encodings and length is not None:
-            self._give_up(400, "Content-Length and Transfer-Encoding are both there")
-        if not host and self.parser.get_http_version() == "1.1":
-            self._give_up(400, "Host is missing or empty")
-        # The parser has seen to the digits; "65535" is as long as a small one gets.
-        self._is_small = length is not None and len(length) <= DIGITS and int(length) < SMALL_BYTES
+        """Refuse what two servers could read in two ways."""
+        version = self.parser.get_http_version()
+        self._length, self._good_host = check_headers(self.headers, version, self._good_host)
+        if self.url[0] != SLASH or b"#" in self.url:  # nearly all targets are plain paths
+            follow_target(self.url, self.parser.get_method(), self.headers)
+        if self.parser.should_upgrade():
+            self._check_upgrade()
 
-    def _check_sizes(self) -> None:
-        """Bound the URL and the headers; what came in less bytes than that needs no count."""
-        if len(self.headers) > MOST_HEADERS:
-            self._give_up(431, f"there are more than {MOST_HEADERS} headers")
-        if self._fed_bytes + self._chunk_bytes > LONGEST_URL_BYTES:
-            total = sum([len(name) + len(value) for name, value in self.headers])
-            if len(self.url) > LONGEST_URL_BYTES or total > LONGEST_HEADERS_BYTES:
-                self._give_up(*self._too_long())
+    def _check_upgrade(self) -> None:
+        """Let a WebSocket begin; another request that would switch is read on, as the last one."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise Unclear(501, "CONNECT is for proxies")
+        if self._should_upgrade() and (method != b"GET" or self._length != NO_BODY):
+            raise Unclear(400, "a WebSocket begins with a GET that has no body")
+        self._skips_body = self._length not in (NO_BODY, 0)
 
-    def _too_long(self) -> tuple[int, str]:
-        if len(self.url) > LONGEST_URL_BYTES:
-            return 414, f"the URL is over {LONGEST_URL_BYTES} bytes"
-        return 431, f"the headers are over {LONGEST_HEADERS_BYTES} bytes"
-
-    def _give_up(self, status: int, detail: str) -> NoReturn:
-        self._wrong = (status, detail)
-        raise ValueError(detail)  # the parser stops, and uvicorn calls send_400_response
+    def _check_room(self) -> None:
+        """See how a connection fares that came when the server was full."""
+        if self._doorkeeper.has_room(self.connections):  # type: ignore[arg-type] # all are ours
+            self._on_probation = False
+        elif self.url.startswith(PROBES):
+            self._leaving = True
+        else:
+            raise Unclear(*FULL)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words say less
         """Refuse a request that is no good as HTTP."""
@@ -141,16 +191,17 @@ class Protocol(HttpToolsProtocol):
         self._refused = True
         active = self._active
         if active is not None and not active.response_complete:
-            if active is not self.cycle or not active.more_body or active.response_started:
+            if active is not self.cycle or not active.more_body:
                 active.keep_alive = False  # it is another request that is wrong
+                return
+            if active.response_started:
+                self.transport.abort()  # the rest of its body will never come
                 return
             active.disconnected = True  # its task, if it has one, hears that nobody is there
             active.message_event.set()
-        self._lane = None
-        body = b'{"type":"about:blank","title":"%s","status":%d,"code":"%s","detail":"%s"}' % (
-            *(PHRASES[status].encode(), status, CODES[status], detail.encode()),
-        )
-        self.transport.write(_REFUSAL % (STATUS_LINE[status], len(body), body))
+        self._leave_lane()
+        if not (self._in_body and self._is_idle()):  # else it has its answer
+            self.transport.write(refusal(status, detail))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_S, self.transport.close)
@@ -159,10 +210,26 @@ class Protocol(HttpToolsProtocol):
         """Refuse a client that dawdles over its headers, or over a small body."""
         if self._refused or not self._began:
             return
-        if self._lane is not None and now > self._began + BODY_S:
-            self.refuse(408, f"the body did not come within {BODY_S:g} s")
-        elif self._in_headers and now > self._began + HEADERS_S:
-            self.refuse(408, f"the headers did not come within {HEADERS_S:g} s")
+        if self._in_body and self._is_idle() and now > self.silent_since + LEFTOVER_S:
+            self.transport.close()  # it has its answer, and sends on what nobody reads
+        if self.flow.read_paused:  # it is we who do not listen
+            self._began = now
+        limits, seconds = self._limits, now - self._began
+        if self._funnel is not None:
+            if words := self._funnel.too_slow(limits, now):
+                self.refuse(408, words)
+        elif self._lane is not None and seconds > limits.body_idle_timeout_s:
+            self.refuse(408, f"the body did not come within {limits.body_idle_timeout_s:g} s")
+        elif self._in_headers and seconds > limits.header_timeout_s:
+            self.refuse(408, f"the headers did not come within {limits.header_timeout_s:g} s")
+
+    def check_writing(self, now: float) -> None:
+        """Give up a client that takes nothing of what it is sent.
+
+        A task that waits for room is woken by the loss, and finds nobody there.
+        """
+        if self._stall.seconds(self.transport, now) > self._limits.write_timeout_s:
+            drop(self.transport)
 
     # --- for uvicorn -----------------------------------------------------------------------
 
@@ -171,11 +238,22 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.silent_since = self.loop.time()
         self._lanes: Mapping[str, Lane] = getattr(self.app, "lanes", {})
+        entry = self._doorkeeper.receive(self.connections, self.silent_since)  # type: ignore[arg-type]
+        if entry is not Entry.WELCOME:
+            self._on_probation = True
+        if entry is Entry.AWAY:
+            self._refused = True
+            transport.write(refusal(*FULL))
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request under way that nobody waits for it."""
         super().connection_lost(exc)
-        self.lost, self._lane = True, None
+        self.lost = True
+        self._leave_lane()
+        if self._active is not None:  # uvicorn knows the last one only, and others may be piped
+            self._active.disconnected = True
+            self._active.message_event.set()
         if self.on_lost is not None:
             self.on_lost()
 
@@ -190,31 +268,78 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check the headers as a whole; make a leaving connection's next answer its last one."""
         self._in_headers = False
-        self._check_sizes()
-        self._check_headers()
+        try:
+            came = self._fed_bytes + len(self._came)
+            check_sizes(self.headers, self.url, self._limits, came)
+            self._check_headers()
+            if self._on_probation:
+                self._check_room()
+        except Unclear as error:  # the parser stops, and uvicorn calls send_400_response
+            self._wrong = (error.status, error.detail)
+            raise
+        self._in_body = True
         super().on_headers_complete()
-        if self._leaving and self.cycle is not None:
-            self.cycle.keep_alive = False
+        if self._length == CHUNKED:
+            self.headers = []  # for trailers: they are not to pass for headers
+        if self._leaving or self.parser.should_upgrade():
+            self._let_it_be_the_last()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Begin a request: on the express lane if it has one and is small, else as a task."""
+        """Begin a request: on the express lane if it has one and may take it, else as a task."""
         self._active = cycle
         lane = self._lanes.get(cycle.scope["path"])
-        if lane is not None and self._is_small and cycle is self.cycle and self._is_plain(cycle):
-            self._lane = lane
-        else:
+        if lane is None or not self._may_take(lane, cycle):
             super()._start_asgi_task(cycle, app)
 
-    def _is_plain(self, cycle: RequestResponseCycle) -> bool:
-        return cycle.more_body and not self.expect_100_continue and not self.flow.write_paused
+    def _may_take(self, lane: Lane, cycle: RequestResponseCycle) -> bool:
+        """Set a request of known length on the express lane, a large body's landing made."""
+        if self.flow.write_paused or not cycle.more_body or cycle is not self.cycle:
+            return False
+        if self.parser.should_upgrade():
+            return False
+        if 0 <= self._length < SMALL_BYTES and not self.expect_100_continue:
+            self._lane = lane
+        elif self._length >= SMALL_BYTES:
+            landing = lane.land(cycle.scope, self._length, self)  # type: ignore[arg-type] # TypedDict
+            if landing is not None:
+                self._funnel = Funnel(landing, self)
+                if self.expect_100_continue:
+                    self.transport.write(CONTINUE)
+        return self._lane is not None or self._funnel is not None
+
+    def on_body(self, body: bytes) -> None:
+        """Land a large body where it is to stay; see uvicorn for others."""
+        if self._funnel is None:
+            super().on_body(body)
+        else:
+            self._funnel.add(body)
+
+    def landed(self) -> None:
+        """Go on after a large body that did not come through the parser."""
+        self.parser = type(self.parser)(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.on_message_complete()
 
     def on_message_complete(self) -> None:
         """Hand over a request that came by the express lane."""
+        if self._skips_body:
+            return  # httptools means the headers
         super().on_message_complete()
-        lane, cycle = self._lane, self._active
+        self._in_body = False
+        lane, funnel, cycle = self._lane, self._funnel, self._active
         if lane is not None and cycle is not None:
             self._lane = None
-            lane(cycle.scope, bytes(cycle.body), self)  # type: ignore[arg-type] # TypedDict
+            lane.take(cycle.scope, bytes(cycle.body), self)  # type: ignore[arg-type] # TypedDict
+        elif funnel is not None:
+            self._funnel = None
+            funnel.landing.done()
+
+    def _leave_lane(self) -> None:
+        """Nothing more will come of the body that is on its way."""
+        self._lane = None
+        if self._funnel is not None:
+            self._funnel.give_up()
+            self._funnel = None
 
     def on_response_complete(self) -> None:
         """Go on to the next request, if it is here already; see uvicorn.
@@ -231,9 +356,20 @@ class Protocol(HttpToolsProtocol):
         else:
             self.silent_since = self.loop.time()
 
+    @property
+    def waiting_since(self) -> float:
+        """See `host.doorkeeper.Guest`."""
+        if self._refused or self.transport.is_closing() or not self._is_idle():
+            return math.inf
+        return self._began if self._in_headers else self.silent_since
+
+    def leave(self) -> None:
+        """See `host.doorkeeper.Guest`."""
+        self.transport.close()
+
     def close_if_silent(self, before: float) -> None:
         """Close a connection that is idle, and has been since `before` on the loop's clock."""
-        if self.silent_since < before and self._is_idle():
+        if self.silent_since < before and self._is_idle() and not self._in_headers:
             self.transport.close()
 
     def shutdown(self) -> None:
@@ -245,6 +381,11 @@ class Protocol(HttpToolsProtocol):
             self.loop.call_later(LINGER_S, self._close_if_idle)
         else:
             self.cycle.keep_alive = False
+
+    def _let_it_be_the_last(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle  # None for a WebSocket
+        if cycle is not None:
+            cycle.keep_alive = False
 
     def _close_if_idle(self) -> None:
         if self._is_idle():

@@ -3,59 +3,70 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from headrace.errors import BadRequest, RequestTimeout, TooLarge
-from headrace.http.messages import Message, Receive
+from headrace.http.messages import App, Message, Receive, Scope, Send
 
-IDLE_S = 30.0
 SLOW_AFTER_S = 10.0
-LEAST_BYTES_A_SECOND = 1024
 
 
 class ClientLeft(Exception):
     """The client went away while it sent its body."""
 
 
-def check_length(declared: bytes | None, limit: int) -> None:
-    """Refuse a body by its Content-Length, before it is read. Raises TooLarge, BadRequest."""
-    if declared is None:
-        return
-    if not declared.isdigit():
+def declared(length: bytes | None) -> int | None:
+    """Read a Content-Length, if there is one. Raises BadRequest."""
+    if length is None:
+        return None
+    if not length.isdigit():
         raise BadRequest("Content-Length is not a number")
-    if int(declared) > limit:
-        raise too_large(limit)
+    return int(length)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the whole body. Raises TooLarge, RequestTimeout, ClientLeft."""
-    clock = asyncio.get_running_loop().time
-    parts: list[bytes] = []
-    size, began, more = 0, clock(), True
-    while more:
-        message = await _next(receive)
-        part: bytes = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        more = message.get("more_body", False)
-        if size > limit:
-            raise too_large(limit)
-        seconds = clock() - began
-        if more and seconds > SLOW_AFTER_S and size < seconds * LEAST_BYTES_A_SECOND:
-            raise RequestTimeout(
-                f"the body came at less than {LEAST_BYTES_A_SECOND} bytes a second"
-            )
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a body must come."""
+
+    idle_s: float = 30.0
+    least_bytes_per_s: int = 1024
 
 
-async def _next(receive: Receive) -> Message:
-    try:
-        async with asyncio.timeout(IDLE_S):
-            message = await receive()
-    except TimeoutError:
-        raise RequestTimeout(f"nothing came of the body for {IDLE_S:g} s") from None
-    if message["type"] == "http.disconnect":
-        raise ClientLeft
-    return message
+class Paced:
+    """An ASGI application whose requests' bodies come in time, or else its `receive` raises."""
+
+    def __init__(self, app: App, pace: Pace) -> None:
+        """Take the application that reads the bodies."""
+        self._app, self._pace = app, pace
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `App`."""
+        await self._app(scope, _Clocked(receive, self._pace), send)
+
+
+class _Clocked:
+    """A `receive` that raises RequestTimeout; after the body it waits as long as it is asked to."""
+
+    def __init__(self, receive: Receive, pace: Pace) -> None:
+        self._receive, self._pace = receive, pace
+        self._clock = asyncio.get_running_loop().time
+        self._began, self._size, self._more = self._clock(), 0, True
+
+    async def __call__(self) -> Message:
+        if not self._more:
+            return await self._receive()
+        idle_s = self._pace.idle_s
+        try:
+            async with asyncio.timeout(idle_s):
+                message = await self._receive()
+        except TimeoutError:
+            raise RequestTimeout(f"nothing came of the body for {idle_s:g} s") from None
+        self._more = message.get("more_body", False)
+        self._size += len(message.get("body", b""))
+        least, seconds = self._pace.least_bytes_per_s, self._clock() - self._began
+        if self._more and seconds > SLOW_AFTER_S and self._size < seconds * least:
+            raise RequestTimeout(f"the body came at less than {least} bytes a second")
+        return message
 
 
 def too_large(limit: int) -> TooLarge:

@@ -15,11 +15,15 @@ from functools import partial
 from headrace.core.messages import DeploymentId
 from headrace.errors import BadRequest, HeadraceError, MethodNotAllowed, ReplicaLost
 from headrace.host.connection import Connection
-from headrace.http.body import ClientLeft, check_length, read_body, too_large
+from headrace.http.body import ClientLeft, declared, too_large
 from headrace.http.hangup import connection_of, watched
+from headrace.http.intake import BodyLanding, Intake
+from headrace.http.keys import Keys
 from headrace.http.labels import label_of
 from headrace.http.messages import Receive, Response, Scope, Send, respond
 from headrace.http.problems import encoded, from_error, from_fault, problem
+from headrace.memory.arena import Region
+from headrace.memory.slots import Slot, length_of, view_of
 from headrace.model.envelope import Answer, Envelope, Fault, Head, Reply
 from headrace.runtime.driver import Driver, Ending
 from headrace.runtime.metrics import Endings
@@ -37,6 +41,8 @@ class Limits:
 
     timeout_s: float = 60.0
     max_body_bytes: int = 64 << 20
+    keys: Keys | None = None
+    """What opens it; None for everybody."""
 
 
 class ModelEndpoint:
@@ -55,20 +61,43 @@ class ModelEndpoint:
         *,
         limits: Limits,
         wants_head: bool,
+        region: Region | None = None,
     ) -> None:
-        """`wants_head` says whether the model reads headers and path."""
+        """`wants_head` says whether the model reads headers and path.
+
+        Large bodies go into `region`, if there is one.
+        """
         self._driver, self._deployment, self._endings = driver, deployment, endings
         self._limits, self._wants_head = limits, wants_head
+        self._intake = Intake(driver, deployment, region, limits.max_body_bytes)
 
     # --- the express lane ------------------------------------------------------------------
 
     def take(self, scope: Scope, body: bytes, connection: Connection) -> None:
         """Answer one whole request through its connection."""
-        began = time.monotonic()
+        self._answer(scope, body, connection, time.monotonic())
+
+    def land(self, scope: Scope, length: int, connection: Connection) -> BodyLanding | None:
+        """Make a place for a large body; None for what is to be refused, which ASGI words."""
+        if scope["method"] != "POST":
+            return None
+        answer = partial(self._answer, scope, connection=connection, began=time.monotonic())
+        try:
+            if self._limits.keys is not None:
+                self._limits.keys.check(dict(scope["headers"]))
+            return BodyLanding(self._intake.begin(length), answer)
+        except HeadraceError:
+            return None
+
+    def _answer(
+        self, scope: Scope, body: bytes | Slot, connection: Connection, began: float
+    ) -> None:
         headers = dict(scope["headers"])
         label = label_of(headers.get(b"x-request-id"))
         ended = partial(self._ended, scope, connection, label, began)
         try:
+            if self._limits.keys is not None:
+                self._limits.keys.admit(scope, headers)
             envelope = self._envelope(scope, headers, label, began, body)
             asked = self._driver.ask(self._deployment, envelope, ended)
         except HeadraceError as error:
@@ -103,8 +132,10 @@ class ModelEndpoint:
         label = label_of(headers.get(b"x-request-id"))
         ending: Ending
         try:
-            check_length(headers.get(b"content-length"), self._limits.max_body_bytes)
-            body = await read_body(receive, self._limits.max_body_bytes)
+            if self._limits.keys is not None:
+                self._limits.keys.admit(scope, headers)
+            _check_method(scope)
+            body = await self._intake.read(receive, declared(headers.get(b"content-length")))
             envelope = self._envelope(scope, headers, label, began, body)
             ending = await self._ask(envelope, connection_of(scope), receive)
         except HeadraceError as error:
@@ -116,6 +147,9 @@ class ModelEndpoint:
             response = _response(ending, label)
             status = response.status
             await respond(send, response, label)
+            connection = connection_of(scope)
+            if connection is not None and connection.lost:
+                status = CLIENT_LEFT
         self._endings.count(status, time.monotonic() - began)
 
     async def _ask(
@@ -149,14 +183,13 @@ class ModelEndpoint:
         headers: dict[bytes, bytes],
         label: bytes,
         began: float,
-        body: bytes,
+        body: bytes | Slot,
     ) -> Envelope:
-        if scope["method"] != "POST":
-            raise MethodNotAllowed(f"a model takes POST, not {scope['method']}", allow="POST")
+        _check_method(scope)
         timeout_s = self._limits.timeout_s
         if b"x-request-timeout-seconds" in headers:
             timeout_s = min(timeout_s, _seconds(headers[b"x-request-timeout-seconds"]))
-        if len(body) > self._limits.max_body_bytes:
+        if length_of(body) > self._limits.max_body_bytes:
             raise too_large(self._limits.max_body_bytes)
         media = headers.get(b"content-type")
         return Envelope(
@@ -173,15 +206,15 @@ def _response(ending: Reply | HeadraceError, label: bytes) -> Response:
     """Return an ending as a response."""
     try:
         match ending:
-            case bytes():
-                return Response(200, ending, [JSON])
+            case bytes() | Slot():
+                return Response(200, view_of(ending), [JSON])
             case Fault():
                 return from_fault(ending, label.decode())
             case Answer():
                 headers = encoded(ending.headers)
                 if ending.content_type:
                     headers.append((b"content-type", ending.content_type.encode("latin-1")))
-                return Response(ending.status, ending.body, headers)
+                return Response(ending.status, view_of(ending.body), headers)
             case _:
                 if isinstance(
                     ending, ReplicaLost
@@ -191,6 +224,11 @@ def _response(ending: Reply | HeadraceError, label: bytes) -> Response:
     except UnicodeEncodeError:
         detail = "a response header of this model is not Latin-1 text"
         return problem(SERVER_ERROR, "hook_failed", detail, label.decode())
+
+
+def _check_method(scope: Scope) -> None:
+    if scope["method"] != "POST":
+        raise MethodNotAllowed(f"a model takes POST, not {scope['method']}", allow="POST")
 
 
 def _seconds(given: bytes) -> float:

@@ -21,7 +21,7 @@ class Response:
     """A whole response."""
 
     status: int
-    body: bytes
+    body: bytes | memoryview
     headers: Headers = field(default_factory=list)
 
     def all_headers(self, label: bytes) -> Headers:
@@ -40,4 +40,4 @@ async def respond(send: Send, response: Response, label: bytes) -> None:
     """Send a response, in two messages."""
     headers = response.all_headers(label)
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": bytes(response.body)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from headrace.http.problems import MEDIA_TYPE, title
@@ -36,6 +36,11 @@ _WHEN: Mapping[int, str] = {
     500: "A hook raised, or every replica that tried it died; the log has the request id.",
     503: "The queue is full, or the server is loading or stopping.",
     504: "The deadline passed first.",
+}
+_LOCKED: Mapping[int, str] = {401: "The key is missing, or not one of this route's."}
+_KEYS: Part = {
+    "Bearer": {"type": "http", "scheme": "bearer"},
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 _HEADERS: Part = {
     "X-Request-Id": {
@@ -77,15 +82,22 @@ _OPERATIONS: Mapping[str, tuple[str, str, tuple[int, ...]]] = {
 
 
 def document(
-    routes: Mapping[str, str], descriptions: Mapping[str, Description], version: str
+    routes: Mapping[str, str],
+    descriptions: Mapping[str, Description],
+    version: str,
+    locked: Collection[str] = (),
 ) -> Part:
-    """Write the document; `routes` names the deployment behind each path."""
+    """Write the document; `routes` names the deployment behind each path, `locked` want a key."""
     schemas: dict[str, Schema] = {"Problem": _PROBLEM}
     paths: Part = {
         path: {"post": _model(name, descriptions[name], schemas)} for path, name in routes.items()
     }
+    for path, name in routes.items():
+        if name in locked:
+            paths[path]["post"] |= _locked(paths[path]["post"]["responses"])
     for path, (words, media, statuses) in _OPERATIONS.items():
         paths[path] = {"get": _operation(path, words, media, statuses)}
+    when = _LOCKED if locked else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": ", ".join(dict.fromkeys(routes.values())), "version": version},
@@ -98,7 +110,20 @@ def document(
             "schemas": schemas,
             "headers": _HEADERS,
             "parameters": _PARAMETERS,
-            "responses": {str(status): _refusal(status) for status in _WHEN},
+            "responses": {str(s): _refusal(s, words) for s, words in {**when, **_WHEN}.items()},
+            **({"securitySchemes": _KEYS} if locked else {}),
+        },
+    }
+
+
+def _locked(responses: Part) -> Part:
+    """Return what an operation says of its keys."""
+    return {
+        "security": [{name: []} for name in _KEYS],
+        "responses": {
+            "200": responses["200"],
+            **{str(status): _pointer("responses", str(status)) for status in _LOCKED},
+            **responses,
         },
     }
 
@@ -149,10 +174,8 @@ def _answered(words: str, content: Part) -> Part:
     return {"description": words, "headers": headers, "content": content}
 
 
-def _refusal(status: int) -> Part:
-    refusal = _answered(
-        _WHEN[status], {MEDIA_TYPE.decode(): {"schema": {"$ref": f"{PREFIX}Problem"}}}
-    )
+def _refusal(status: int, words: str) -> Part:
+    refusal = _answered(words, {MEDIA_TYPE.decode(): {"schema": {"$ref": f"{PREFIX}Problem"}}})
     if status == 503:  # noqa: PLR2004 - the one that says when to come back
         refusal["headers"]["Retry-After"] = _pointer("headers", "Retry-After")
     return refusal

@@ -10,10 +10,8 @@ import msgspec
 
 from headrace.http.labels import label_of
 from headrace.http.messages import App, Headers, Receive, Response, Scope, Send, respond
-from headrace.http.openapi import document
 from headrace.http.pages import asset, page
 from headrace.http.problems import problem
-from headrace.model.description import Description
 from headrace.runtime.driver import Driver
 from headrace.runtime.metrics import CONTENT_TYPE, Endings, render
 from headrace.runtime.status import status_of
@@ -34,12 +32,12 @@ class Operations:
         driver: Driver,
         endings: dict[str, Endings],
         routes: Mapping[str, str],
-        descriptions: Mapping[str, Description],
         version: str,
+        document: Callable[[], dict[str, Any]],
     ) -> None:
-        """`routes` names the deployment behind each path."""
+        """`routes` names the deployment behind each path; `document` writes the OpenAPI."""
         self._driver, self._endings, self._routes = driver, endings, routes
-        self._descriptions, self._document = descriptions, b""
+        self._write, self._document = document, b""
         self._version, self._began = version, time.monotonic()
         self._started = False
 
@@ -115,8 +113,7 @@ class Operations:
 
     def _openapi(self) -> Response:
         if not self._document:  # written when it is first wanted, for a start must be quick
-            told = document(self._routes, self._descriptions, self._version)
-            self._document = msgspec.json.encode(told)
+            self._document = msgspec.json.encode(self._write())
         return Response(200, self._document, JSON)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.host.connection import Connection
+from headrace.host.connection import Connection, Landing
 from headrace.http.endpoints import ModelEndpoint
 from headrace.http.messages import Receive, Scope, Send
 
@@ -20,6 +20,11 @@ class PatientEndpoint:
         """See `ModelEndpoint`."""
         _forget_deadline(scope)
         self._endpoint.take(scope, body, connection)
+
+    def land(self, scope: Scope, length: int, connection: Connection) -> Landing | None:
+        """See `ModelEndpoint`."""
+        _forget_deadline(scope)
+        return self._endpoint.land(scope, length, connection)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See `ModelEndpoint`."""

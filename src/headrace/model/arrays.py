@@ -30,6 +30,7 @@ _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+_LONGEST_NPY_HEAD = 1 << 17
 _FREE = (np.generic, np.number, np.inexact)
 _USUAL: Mapping[type, type] = {
     np.floating: np.float64,
@@ -45,7 +46,7 @@ def array_codec(annotation: Any, read_json: Reader, mend: str, absent: Make | No
     """Read an array; `read_json` reads a body of lists."""
     leaf = leaf_of_array(next(p for p in (annotation, *typing.get_args(annotation)) if is_array(p)))
 
-    def of_bytes(body: bytes) -> Array:
+    def of_bytes(body: bytes | memoryview) -> Array:
         return leaf(_of_npy(body))
 
     def of_text(text: bytes) -> Any:
@@ -56,12 +57,13 @@ def array_codec(annotation: Any, read_json: Reader, mend: str, absent: Make | No
         return value if value is None and absent is not None else leaf(value)
 
     def read(envelope: Any) -> Any:
-        if not envelope.body:
+        body = envelope.view()
+        if not body:
             if absent is not None:
                 return absent()
             raise BadRequest(f"the body is empty; {mend}")
-        npy = _is_npy(envelope.body, envelope.content_type or "")
-        return fitted(of_bytes, envelope.body) if npy else read_json(envelope)
+        npy = _is_npy(body, envelope.content_type or "")
+        return fitted(of_bytes, body) if npy else read_json(envelope)
 
     def take(found: Sequence[Part]) -> Any:
         part = only(found)
@@ -78,8 +80,8 @@ def array_codec(annotation: Any, read_json: Reader, mend: str, absent: Make | No
     )
 
 
-def _is_npy(body: bytes, content_type: str) -> bool:
-    return body.startswith(_MAGIC) or media_type(content_type) in _NPY_TYPES
+def _is_npy(body: bytes | memoryview, content_type: str) -> bool:
+    return body[: len(_MAGIC)] == _MAGIC or media_type(content_type) in _NPY_TYPES
 
 
 def leaf_of_array(annotation: Any) -> Callable[[Any], Array]:
@@ -163,9 +165,9 @@ def _cast(array: Array, dtype: np.dtype[Any]) -> Array:
         return array.astype(dtype)
 
 
-def _of_npy(body: bytes) -> Array:
+def _of_npy(body: bytes | memoryview) -> Array:
     """Read the bytes of a .npy file; nothing is allotted that did not come."""
-    file = io.BytesIO(body)
+    file = io.BytesIO(body[:_LONGEST_NPY_HEAD])
     try:
         version = np.lib.format.read_magic(file)
         shape, fortran, dtype = _HEADER_READERS[version](file)

@@ -41,4 +41,4 @@ def or_default(read: Reader, default: Make | None) -> Reader:
     """Let an empty body stand for a parameter's default, if it has one."""
     if default is None:
         return read
-    return lambda envelope: read(envelope) if envelope.body else default()
+    return lambda envelope: default() if envelope.payload == b"" else read(envelope)

@@ -12,7 +12,7 @@ from headrace.model.adapters import Decode, Encode, adapter_of, problem_of
 from headrace.model.arguments import Parameter
 from headrace.model.codec import Codec, Make
 from headrace.model.forms import absent_of, field_take, raw_take, upload_codec
-from headrace.model.json_body import json_reader, text_reader
+from headrace.model.json_body import FromJson, json_reader, text_reader
 from headrace.model.known import (
     is_array,
     is_image,
@@ -113,7 +113,7 @@ def _refuse_unseen(cls: type, hook: str, name: str, annotation: Any, error: Exce
         raise unreadable(cls, hook, name, annotation, f"pydantic: {error}") from error
 
 
-def decoder_of(kind: Any) -> Callable[[bytes], Any]:
+def decoder_of(kind: Any) -> FromJson:
     """Make a decoder of JSON in which leaves of ours may occur."""
     return msgspec.json.Decoder(kind, dec_hook=read_leaf).decode
 

@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, TypeVar, Unpack, overload
 
 from headrace.errors import ConfigError
 from headrace.model.names import did_you_mean, kebab
-from headrace.model.ranges import CHECKS
+from headrace.model.ranges import CHECKS, SECRET
 
 Devices = Literal["auto", "cpu", "cuda"] | Sequence[int]
 Executor = Literal["process", "inline"]
@@ -30,11 +30,13 @@ class OptionWords(TypedDict, total=False):
     batch_wait_s: float
     max_ongoing_requests: int | None
     max_queued_requests: int
+    max_queued_bytes: int
     timeout_s: float | None
     retry_on_crash: bool
     startup_timeout_s: float
     env: Mapping[str, str]
     max_body_bytes: int | None
+    api_keys: str | Sequence[str] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +63,8 @@ class Options:
     """How many calls a copy runs at once; else 1 for sync hooks, 16 for async ones."""
     max_queued_requests: int = 1000
     """How many may wait; the next one gets a 503."""
+    max_queued_bytes: int = 1 << 30
+    """How much the bodies that wait or still come may hold; the next one gets a 503."""
     timeout_s: float | None = 60.0
     """When a request gets a 504, from its arrival; None for never."""
     retry_on_crash: bool = True
@@ -71,6 +75,8 @@ class Options:
     """Environment variables of the copies."""
     max_body_bytes: int | None = None
     """The longest body; else the server's own limit."""
+    api_keys: str | Sequence[str] | None = field(default=None, repr=False)
+    """Who may ask: keys, `env:NAME` or `file:/path`; else the server's own."""
     given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     """Which of them were set on purpose; filled by `with_options`."""
 
@@ -79,11 +85,19 @@ class Options:
             value = getattr(self, option)
             wish = check(value)
             if wish is not None:
-                raise ConfigError(f"deployment option `{option}` must be {wish}, not {value!r}")
+                found = "" if option in SECRET else f", not {value!r}"
+                raise ConfigError(f"deployment option `{option}` must be {wish}{found}")
         # Copies, so that a caller's list or dict cannot change a frozen value from afar.
         object.__setattr__(self, "env", dict(self.env))
         if not isinstance(self.devices, str):
             object.__setattr__(self, "devices", tuple(self.devices))
+        if isinstance(self.api_keys, Sequence):
+            object.__setattr__(self, "api_keys", several(self.api_keys))
+
+
+def several(keys: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one key or more as a tuple."""
+    return (keys,) if isinstance(keys, str) else tuple(keys)
 
 
 NAMES = tuple(option.name for option in fields(Options) if option.name != "given")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from headrace.memory.slots import Slot
+
 
 class Head(Struct, array_like=True, frozen=True):
     """The request line and headers; sent only to models that ask for them."""
@@ -29,16 +31,27 @@ class Envelope(Struct, array_like=True, frozen=True):
     deadline: float
     attempt: int
     content_type: str | None
-    body: bytes
+    payload: bytes | Slot
     head: Head | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The body as bytes of its own, copied if it is in shared memory."""
+        payload = self.payload
+        return bytes(payload.open()) if isinstance(payload, Slot) else payload
+
+    def view(self) -> bytes | memoryview:
+        """Return the body where it is."""
+        payload = self.payload
+        return payload.open() if isinstance(payload, Slot) else payload
 
 
 class Answer(Struct, array_like=True, tag=1, frozen=True):
-    """A finished response. A bare `bytes` stands for the common one: 200, application/json."""
+    """A finished response. A bare body stands for the common one: 200, application/json."""
 
     status: int
     content_type: str
-    body: bytes
+    body: bytes | Slot
     headers: list[tuple[str, str]] = []
 
 
@@ -54,4 +67,4 @@ class Fault(Struct, array_like=True, tag=2, frozen=True):
     """Where the hook raised; only while debugging."""
 
 
-Reply = bytes | Answer | Fault
+Reply = bytes | Slot | Answer | Fault

@@ -14,20 +14,23 @@ from headrace.model.media import JSON, charset_of, is_json, is_text
 from headrace.model.misfit import Misfit
 
 _PLACE = re.compile(r"(?s)(.*) - at (?:`key` in )?`(.*)`")
+FromJson = Callable[[bytes | memoryview], Any]
+"""Reads JSON into what it was made for."""
 _UTF8 = (None, "utf-8", "utf8", "us-ascii", "ascii")
 
 
-def json_reader(decode: Callable[[bytes], Any], mend: str) -> Reader:
+def json_reader(decode: FromJson, mend: str) -> Reader:
     """Read JSON with a decoder of msgspec's."""
 
     def read(envelope: Any) -> Any:
         kind = envelope.content_type
-        if kind != JSON and kind is not None and envelope.body:
+        if kind != JSON and kind is not None and envelope.payload != b"":
             require_json(kind, mend)
         try:
-            return decode(envelope.body)
+            return decode(envelope.view())
         except (ValueError, RecursionError) as error:
-            refuse(_gravest(error, envelope.body), envelope.body, mend)
+            body = envelope.body
+            refuse(_gravest(error, body), body, mend)
 
     return read
 

@@ -79,6 +79,17 @@ def _env(value: object) -> str | None:
     return None if fits else 'a mapping of text to text such as {"OMP_NUM_THREADS": "1"}'
 
 
+def keys(value: object) -> str | None:
+    """Check what `api_keys` may be; the values themselves are for nobody's eyes."""
+    several = [value] if isinstance(value, str) else value
+    fits = isinstance(several, Sequence) and len(several) > 0
+    fits = fits and all(isinstance(key, str) and key for key in several)  # type: ignore[attr-defined]
+    return None if fits else "a key, `env:NAME`, `file:/path`, or a list of these with at least one"
+
+
+SECRET = ("api_keys",)
+"""Options whose values no message may show."""
+
 CHECKS: Mapping[str, Check] = {
     "name": _or_none(_name),
     "route": _or_none(_route),
@@ -94,5 +105,7 @@ CHECKS: Mapping[str, Check] = {
     "retry_on_crash": _flag,
     "startup_timeout_s": _seconds(zero=False),
     "env": _env,
+    "max_queued_bytes": _whole(1),
     "max_body_bytes": _or_none(_whole(1)),
+    "api_keys": _or_none(keys),
 }

@@ -22,8 +22,8 @@ class Newborn:
     output_fd: int
 
 
-def bear(environment: Mapping[str, str]) -> Newborn:
-    """Start a replica whose environment is ours plus `environment`.
+def bear(environment: Mapping[str, str], arena_fd: int = -1) -> Newborn:
+    """Start a replica whose environment is ours plus `environment`; a negative arena is none.
 
     Call it from a thread that outlives the replica: the kernel ends it with that thread.
     Raises OSError.
@@ -35,12 +35,12 @@ def bear(environment: Mapping[str, str]) -> Newborn:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own words
             [
                 *(sys.executable, "-m", "headrace.replica"),
-                *(str(theirs.fileno()), str(page_fd), str(os.getpid())),
+                *map(str, (theirs.fileno(), page_fd, arena_fd, os.getpid())),
             ],
             stdin=subprocess.DEVNULL,
             stdout=output_end,
             stderr=output_end,
-            pass_fds=(theirs.fileno(), page_fd),
+            pass_fds=(theirs.fileno(), page_fd, *([arena_fd] if arena_fd >= 0 else [])),
             process_group=0,  # Ctrl-C is for the worker, which then ends its replicas in order
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         )

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from socket import socket
+from functools import partial
 from typing import assert_never
 
+from headrace.model.envelope import Envelope, Reply
 from headrace.model.hooks import Plan
+from headrace.replica.end import End
 from headrace.replica.frames import (
     Calls,
-    Finished,
+    Freed,
     GiveUpOn,
     Load,
     Order,
-    Report,
     Returned,
-    Splitter,
     TearDown,
+    Trim,
     pack,
     read_order,
 )
 from headrace.replica.loop import WorkerGone
-from headrace.replica.page import Page
 from headrace.replica.tasks import Tasks
 
 
@@ -37,12 +37,11 @@ def new_loop() -> asyncio.AbstractEventLoop:
 class AsyncEnd:
     """Reads orders as they come; reports of one turn leave in one write."""
 
-    def __init__(
-        self, plan: Plan, model: object, sock: socket, page: Page, splitter: Splitter
-    ) -> None:
+    def __init__(self, plan: Plan, model: object, end: End) -> None:
         """Take over the socket; nothing happens before `serve`."""
-        self._sock, self._page, self._splitter = sock, page, splitter
-        self._tasks = Tasks(plan, model, self._say)
+        self._sock, self._page, self._splitter = end.sock, end.page, end.splitter
+        self._bodies = end.bodies
+        self._tasks = Tasks(plan, model, self._finished)
         self._outbox = bytearray()
         self._writing = False
         self._over: asyncio.Future[bool] | None = None
@@ -53,12 +52,14 @@ class AsyncEnd:
         self._over = loop.create_future()
         self._sock.settimeout(0)
         loop.add_reader(self._sock, self._read)
+        self._bodies.wake = partial(loop.call_soon_threadsafe, self._say, bytearray())
         try:
             politely = await self._over
             if not politely:
                 self._tasks.cancel_all()
             await self._tasks.all_ended()
         finally:
+            self._bodies.wake = None
             loop.remove_reader(self._sock)
             loop.remove_writer(self._sock)
             self._sock.settimeout(None)
@@ -82,19 +83,26 @@ class AsyncEnd:
     def _obey(self, order: Order) -> None:
         match order:
             case Calls(calls):
-                for serial, envelopes in calls:
-                    if self._page.claim(serial):
-                        self._tasks.begin(serial, envelopes)
-                    else:
-                        self._say(Returned(serial))
+                self._begin(calls)
             case GiveUpOn(serial):
                 self._tasks.give_up_on(serial)
             case TearDown():
                 self._end(politely=True)
+            case Freed(places):
+                self._bodies.freed(places)
+            case Trim():
+                self._bodies.trim()
             case Load():
                 pass  # only the first order is one
             case _:
                 assert_never(order)
+
+    def _begin(self, calls: list[tuple[int, list[Envelope]]]) -> None:
+        for serial, envelopes in calls:
+            if self._page.claim(serial):
+                self._tasks.begin(serial, envelopes)
+            else:
+                self._say(pack(Returned(serial)))
 
     def _end(self, *, politely: bool) -> None:
         if self._over is not None and not self._over.done():
@@ -102,12 +110,16 @@ class AsyncEnd:
         if not politely:
             asyncio.get_running_loop().remove_reader(self._sock)
 
-    def _say(self, report: Finished | Returned | Report) -> None:
+    def _finished(self, serial: int, took_s: float, replies: list[Reply]) -> None:
+        self._say(self._bodies.finished(serial, took_s, replies))
+
+    def _say(self, frame: bytearray) -> None:
         if not self._outbox and not self._writing:
             asyncio.get_running_loop().call_soon(self._write)
-        self._outbox += pack(report)
+        self._outbox += frame
 
     def _write(self) -> None:
+        self._outbox += self._bodies.done()
         try:
             sent = self._sock.send(self._outbox)
         except BlockingIOError:

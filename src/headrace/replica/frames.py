@@ -31,6 +31,8 @@ class Load(Struct, array_like=True, tag=1, frozen=True):
     source: Source
     options: Options
     device: str
+    region: int = 0
+    """Where it may write large answers; 0 is nowhere."""
 
 
 class Calls(Struct, array_like=True, tag=2, frozen=True):
@@ -50,7 +52,17 @@ class TearDown(Struct, array_like=True, tag=4, frozen=True):
     """Finish what was sent before this, tear down, end."""
 
 
-Order = Load | Calls | GiveUpOn | TearDown
+class Trim(Struct, array_like=True, tag=5, frozen=True):
+    """Give back the memory of large answers that are gone: there were none for a while."""
+
+
+class Freed(Struct, array_like=True, tag=6, frozen=True):
+    """The other end is done with these slots of ours, each a region and an offset. Both say it."""
+
+    places: list[tuple[int, int]]
+
+
+Order = Load | Calls | GiveUpOn | TearDown | Trim | Freed
 
 # --- replica to worker -----------------------------------------------------------------
 
@@ -88,7 +100,7 @@ class Failed(Struct, array_like=True, tag=5, frozen=True):
     traceback: str
 
 
-Report = Ready | Progress | Finished | Returned | Failed
+Report = Ready | Progress | Finished | Returned | Failed | Freed
 
 read_order = msgspec.msgpack.Decoder(Order).decode
 read_report = msgspec.msgpack.Decoder(Report).decode

@@ -8,57 +8,71 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from socket import socket
 from typing import assert_never
 
 from headrace.model.envelope import Envelope
 from headrace.model.hooks import Plan
+from headrace.replica.end import End
 from headrace.replica.frames import (
     Calls,
-    Finished,
+    Freed,
     GiveUpOn,
     Load,
     Order,
     Returned,
-    Splitter,
     TearDown,
+    Trim,
     pack,
     read_order,
 )
-from headrace.replica.page import Page
 from headrace.replica.uncaught import EXITS, faults_of
+
+Inbox = deque[tuple[int, list[Envelope]]]
+"""Calls in the order they are to run: each a serial with its requests."""
 
 
 class WorkerGone(Exception):
     """The other end of the socket is closed."""
 
 
-def run_leaf(plan: Plan, model: object, sock: socket, page: Page, splitter: Splitter) -> None:
+def run_leaf(plan: Plan, model: object, end: End) -> None:
     """Serve until told to tear down. Raises WorkerGone at the end of the stream."""
-    inbox: deque[tuple[int, list[Envelope]]] = deque()
+    inbox: Inbox = deque()
     asked_to_end = False
     while not asked_to_end:
-        records = splitter.read(sock)
-        if records is None:
-            raise WorkerGone
-        for record in records:
-            order: Order = read_order(record)
-            match order:
-                case Calls(calls):
-                    inbox.extend(calls)
-                case TearDown():
-                    asked_to_end = True
-                case GiveUpOn() | Load():
-                    pass  # a leaf runs on: its signal comes with the page
-                case _:
-                    assert_never(order)
-        _run_all(inbox, plan, model, sock, page)
+        asked_to_end = _read(inbox, end)
+        _run_all(inbox, plan, model, end)
+        if done := end.bodies.done():
+            end.sock.sendall(done)
 
 
-def _run_all(
-    inbox: deque[tuple[int, list[Envelope]]], plan: Plan, model: object, sock: socket, page: Page
-) -> None:
-    clock, run, claim, send = time.perf_counter, plan.run, page.claim, sock.sendall
+def _read(inbox: Inbox, end: End) -> bool:
+    """Read once; tell if the worker wants an end. No order outlives this: it holds its bodies."""
+    asked_to_end = False
+    records = end.splitter.read(end.sock)
+    if records is None:
+        raise WorkerGone
+    for record in records:
+        order: Order = read_order(record)
+        match order:
+            case Calls(calls):
+                inbox.extend(calls)
+            case TearDown():
+                asked_to_end = True
+            case Freed(places):
+                end.bodies.freed(places)
+            case Trim():
+                end.bodies.trim()
+            case GiveUpOn() | Load():
+                pass  # a leaf runs on: its signal comes with the page
+            case _:
+                assert_never(order)
+    return asked_to_end
+
+
+def _run_all(inbox: Inbox, plan: Plan, model: object, end: End) -> None:
+    clock, run, claim, send = time.perf_counter, plan.run, end.page.claim, end.sock.sendall
+    finished, done = end.bodies.finished, end.bodies.done
     while inbox:
         serial, envelopes = inbox.popleft()
         if not claim(serial):
@@ -71,4 +85,5 @@ def _run_all(
             raise
         except BaseException as error:  # noqa: BLE001 - their clients wait, and hear of it
             replies = faults_of(error, envelopes)
-        send(pack(Finished(serial, clock() - began, replies)))
+        del envelopes  # what nobody kept of large bodies is free with the answer
+        send(finished(serial, clock() - began, replies) + done())

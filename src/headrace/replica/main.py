@@ -13,6 +13,8 @@ from headrace.errors import HeadraceError, ImpossibleStep
 from headrace.model.hooks import Plan, compile_plan
 from headrace.model.source import fetch
 from headrace.replica.asyncio_end import AsyncEnd, new_loop
+from headrace.replica.bodies import Bodies
+from headrace.replica.end import End
 from headrace.replica.frames import (
     Failed,
     Load,
@@ -30,18 +32,20 @@ from headrace.replica.uncaught import logged, told
 FAILED_TO_START = 3
 
 
-def main(socket_fd: int, page_fd: int) -> int:
+def main(socket_fd: int, page_fd: int, arena_fd: int) -> int:
     """Live as a replica; return the exit code."""
     faulthandler.enable()
     log_to_stderr()
     sock = socket(fileno=socket_fd)
     page = Page(page_fd)
     os.close(page_fd)
+    bodies = Bodies(arena_fd)
     splitter = Splitter()
     try:
         load = _first_order(sock, splitter)
+        bodies.use_region(load.region)
         plan = compile_plan(fetch(load.source), load.options)
-        return _Life(plan, load, sock, page, splitter).live()
+        return _Life(plan, load, End(sock, page, splitter, bodies)).live()
     except WorkerGone:
         return 0
     except Exception as error:  # noqa: BLE001 - the worker waits for Ready or the reason
@@ -73,11 +77,8 @@ def _report_failure(sock: socket, error: Exception) -> None:
 class _Life:
     """One model from its making to its teardown, in either layout."""
 
-    def __init__(
-        self, plan: Plan, load: Load, sock: socket, page: Page, splitter: Splitter
-    ) -> None:
-        self._plan, self._load, self._sock = plan, load, sock
-        self._page, self._splitter = page, splitter
+    def __init__(self, plan: Plan, load: Load, end: End) -> None:
+        self._plan, self._load, self._end, self._sock = plan, load, end, end.sock
 
     def live(self) -> int:
         if self._plan.layout == "async":
@@ -87,7 +88,7 @@ class _Life:
         try:
             _finish(self._plan.setup(model, self._load.device, self._progress))
             self._sock.sendall(pack(Ready()))
-            run_leaf(self._plan, model, self._sock, self._page, self._splitter)
+            run_leaf(self._plan, model, self._end)
         finally:
             with logged("teardown"):
                 _finish(self._plan.teardown(model))
@@ -98,7 +99,7 @@ class _Life:
         try:
             await _done(self._plan.setup(model, self._load.device, self._progress))
             self._sock.sendall(pack(Ready()))
-            await AsyncEnd(self._plan, model, self._sock, self._page, self._splitter).serve()
+            await AsyncEnd(self._plan, model, self._end).serve()
         finally:
             with logged("teardown"):
                 await _done(self._plan.teardown(model))

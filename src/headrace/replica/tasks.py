@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 
 from headrace.model.envelope import Envelope, Fault, Reply
 from headrace.model.hooks import Plan
-from headrace.replica.frames import Finished
 from headrace.replica.uncaught import EXITS, faults_of
 
+Report = Callable[[int, float, list[Reply]], None]
+"""Hears of a call's end: its serial, how many seconds it took, its replies."""
 GIVEN_UP = Fault(499, "client_closed_request", "nobody waited for the answer any more")
 
 
 class Tasks:
     """The calls under way in one async replica."""
 
-    def __init__(self, plan: Plan, model: object, report: Callable[[Finished], None]) -> None:
+    def __init__(self, plan: Plan, model: object, report: Report) -> None:
         """Report every call that was begun exactly once, in the order of their ends."""
         self._plan, self._model, self._report = plan, model, report
         self._running: dict[int, asyncio.Task[list[Reply]]] = {}
@@ -31,7 +32,7 @@ class Tasks:
 
         def ended(task: asyncio.Task[list[Reply]]) -> None:
             del self._running[serial], self._wanted[serial]
-            self._report(Finished(serial, time.perf_counter() - began, _replies(task, envelopes)))
+            self._report(serial, time.perf_counter() - began, _replies(task, envelopes))
 
         task.add_done_callback(ended)
 

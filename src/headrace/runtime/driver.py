@@ -36,6 +36,7 @@ from headrace.core.messages import (
 from headrace.core.records import Policy
 from headrace.errors import Draining, Expired, HeadraceError, ReplicaLost
 from headrace.interfaces import Clock, Replica
+from headrace.memory.slots import length_of
 from headrace.model.envelope import Envelope, Reply
 
 log = logging.getLogger("headrace.runtime")
@@ -122,7 +123,12 @@ class Driver:
         self._last += 1
         number = RequestId(self._last)
         actions = self.engine.arrived(
-            number, deployment, deadline=envelope.deadline, now=self._clock(), parent=parent
+            number,
+            deployment,
+            deadline=envelope.deadline,
+            now=self._clock(),
+            size_bytes=length_of(envelope.payload),
+            parent=parent,
         )
         asked = Asked(number, deployment, envelope, ended)
         self._asked[number] = asked
@@ -131,6 +137,14 @@ class Driver:
             self._flush()
         self._plan_turn()
         return asked
+
+    def coming(self, deployment: DeploymentId, size_bytes: int) -> None:
+        """Count so much of a large body that is on its way. Raises Refused if there is no room."""
+        self.engine.coming(deployment, size_bytes, self._clock())
+
+    def came(self, deployment: DeploymentId, size_bytes: int) -> None:
+        """Count it no longer."""
+        self.engine.came(deployment, size_bytes)
 
     def hang_up(self, asked: Asked) -> None:
         """Drop a request whose caller is gone."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from headrace.memory.slots import Slot, view_of
 from headrace.model.envelope import Answer, Fault, Reply
 
 JSON = "application/json"
@@ -30,11 +31,11 @@ def difference(one: Reply, other: Reply, tolerance: float) -> str | None:
 def parts(reply: Reply) -> dict[str, Any]:
     """Return what a client would see of a reply."""
     match reply:
-        case bytes():
-            return {"answer": msgspec.json.decode(reply), "status": 200, "headers": []}
+        case bytes() | Slot():
+            return {"answer": msgspec.json.decode(view_of(reply)), "status": 200, "headers": []}
         case Answer(status, content_type, body, headers):
-            is_json = content_type == JSON and body
-            answer = msgspec.json.decode(body) if is_json else body
+            shown = bytes(view_of(body))
+            answer = msgspec.json.decode(shown) if content_type == JSON and shown else shown
             return {"answer": answer, "status": status, "headers": headers}
         case Fault(status, _, detail, path, headers):
             return {"answer": detail, "status": status, "headers": headers, "path": path}

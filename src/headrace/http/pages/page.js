@@ -10,6 +10,7 @@ const DEEPEST = 6;
 const TONES = { ok: "good", degraded: "wait", loading: "wait", draining: "wait" };
 
 let told; // the document
+let key = ""; // what opens the routes that want one: kept here, and nowhere else
 
 // --- parts ------------------------------------------------------------------------------------
 
@@ -212,9 +213,11 @@ function tryIt(path, operation) {
   const send = el("button", { type: "submit" }, "Send");
   const choice = el("select", { name: "media" }, ...Object.keys(content).map((media) => el("option", { value: media }, media)));
   let editor = { node: el("p", { class: "quiet" }, "It reads no body."), body: () => ["", null], curl: () => ["-X", "POST"] };
+  const locked = Boolean(operation.security?.length);
+  const opening = locked ? ["-H", '"Authorization: Bearer $KEY"'] : []; // the shell's, for the key is not to be shown
   let running = null;
 
-  const tell = () => { curl.textContent = ["curl", ...editor.curl(), url.href].join(" "); };
+  const tell = () => { curl.textContent = ["curl", ...opening, ...editor.curl(), url.href].join(" "); };
   const choose = () => {
     if (choice.value) editor = editorOf(choice.value, content[choice.value].schema || {});
     place.replaceChildren(editor.node);
@@ -226,7 +229,7 @@ function tryIt(path, operation) {
     running = new AbortController();
     send.textContent = "Stop";
     try {
-      await exchange(url, editor.body(), answer, running.signal);
+      await exchange(url, request(editor.body(), locked), answer, running.signal);
     } finally {
       running = null;
       send.textContent = "Send";
@@ -236,51 +239,71 @@ function tryIt(path, operation) {
   const form = el("form", {
     onsubmit: submit, oninput: tell, onchange: tell,
     onkeydown: (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(); },
-  }, choice.length > 1 ? el("label", {}, "media type", choice) : "", place, el("div", { class: "row" }, send),
+  }, locked ? keyField() : "", choice.length > 1 ? el("label", {}, "media type", choice) : "", place, el("div", { class: "row" }, send),
   el("details", {}, el("summary", {}, "curl"), curl, copy), answer);
   choice.addEventListener("change", choose);
   choose();
   return form;
 }
 
-async function exchange(url, [body, media], place, signal) {
+function keyField() {
+  const told = (event) => {
+    key = event.target.value.trim();
+    for (const field of document.querySelectorAll("input.key")) if (field !== event.target) field.value = key;
+  };
+  const field = el("input", { type: "password", class: "key", autocomplete: "off", spellcheck: false, oninput: told });
+  return el("label", {}, "key (kept until this page is closed)", field);
+}
+
+function request([body, media], locked) {
+  const headers = media ? { "Content-Type": media } : {};
+  if (locked && key) headers.Authorization = `Bearer ${key}`;
+  return { method: "POST", body, headers };
+}
+
+async function exchange(url, asked, place, signal) {
   const state = el("span", { class: "badge", role: "status" }, "waiting");
   const figures = el("span", { class: "quiet figures" });
   const shown = el("div");
   place.replaceChildren(el("div", { class: "row" }, state, figures), shown);
   const began = performance.now();
   const took = () => `${(performance.now() - began).toFixed(1)} ms`;
+  let first = "";
+  const begun = () => { first = `first byte after ${took()}, `; figures.textContent = `${first}more to come`; };
   try {
-    const reply = await fetch(url, { method: "POST", body, headers: media ? { "Content-Type": media } : {}, signal });
+    const reply = await fetch(url, { ...asked, signal });
     badge(state, `${reply.status} ${reply.statusText}`, reply.ok ? "good" : "bad");
     figures.textContent = took();
     const headers = [...reply.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
     place.append(el("details", {}, el("summary", {}, "headers"), el("pre", { class: "headers" }, headers)));
-    const size = await shownAsItComes(reply, shown);
-    figures.textContent = `${took()}, ${size.toLocaleString("en")} bytes`;
+    const size = await shownAsItComes(reply, shown, begun);
+    figures.textContent = `${first}${first ? "last after " : ""}${took()}, ${size.toLocaleString("en")} bytes`;
   } catch (error) {
     badge(state, error.name === "AbortError" ? "stopped" : "no answer", "bad");
-    figures.textContent = `${took()} ${error.name === "AbortError" ? "" : error.message}`;
+    figures.textContent = `${first}${first ? "ended after " : ""}${took()} ${error.name === "AbortError" ? "" : error.message}`;
   }
 }
 
-async function shownAsItComes(reply, shown) {
+async function shownAsItComes(reply, shown, begun) {
   const media = reply.headers.get("content-type") || "";
   if (!/json|text|xml|event-stream|javascript/.test(media)) return shownWhole(await reply.blob(), media, shown);
-  const text = el("pre", { class: "answer" });
-  shown.replaceChildren(text);
+  const text = document.createTextNode("");
+  shown.replaceChildren(el("pre", { class: "answer" }, text));
   const reader = reply.body?.getReader();
   const decoder = new TextDecoder();
   let size = 0;
-  let all = "";
+  let length = 0;
   for (;;) {
     const { done, value } = (await reader?.read()) || { done: true };
-    all += value ? decoder.decode(value, { stream: true }) : decoder.decode();
-    text.textContent = all.length > LONGEST_SHOWN ? `${all.slice(0, LONGEST_SHOWN)}\n...` : all;
+    const part = value ? decoder.decode(value, { stream: true }) : decoder.decode();
+    if (length <= LONGEST_SHOWN) text.appendData(part.slice(0, LONGEST_SHOWN - length)); // an endless stream costs no more
+    if (length <= LONGEST_SHOWN && length + part.length > LONGEST_SHOWN) text.appendData("\n...");
+    length += part.length;
     if (done) break;
+    if (!size) begun();
     size += value.length;
   }
-  if (/\bjson\b/.test(media) && all.length < LONGEST_SHOWN && !/\d{16}/.test(all)) text.textContent = pretty(all);
+  if (/\bjson\b/.test(media) && length < LONGEST_SHOWN && !/\d{16}/.test(text.data)) text.data = pretty(text.data);
   return size;
 }
 

@@ -14,9 +14,10 @@ import msgspec
 
 from headrace.core.messages import ReplicaId, Serial
 from headrace.interfaces import Inbox, Replica
+from headrace.memory.slots import view_of
 from headrace.model.api import Model
 from headrace.model.deployment import options_of
-from headrace.model.envelope import Envelope, Fault, Reply
+from headrace.model.envelope import Answer, Envelope, Fault, Reply
 from headrace.model.source import source_of
 from headrace.replica.frames import Load
 from headrace.testing.ledger import Gone, Ledger
@@ -114,4 +115,4 @@ def value_of(reply: Reply) -> Any:
     """Read a reply as its client would; a fault stays one."""
     if isinstance(reply, Fault):
         return reply
-    return msgspec.json.decode(reply if isinstance(reply, bytes) else reply.body)
+    return msgspec.json.decode(view_of(reply.body if isinstance(reply, Answer) else reply))

@@ -1,0 +1,69 @@
+"""Settings on their way from the describing child: plain data, middleware by where its class is.
+
+Middleware runs in the server by nature, so here alone the server imports what a user wrote.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from headrace.errors import ConfigError, TargetError
+from headrace.model.source import Source, fetch, source_of
+
+
+def packed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as data. Raises ConfigError for what is none."""
+    told = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in settings.items()
+    }
+    if told.get("middleware"):
+        told["middleware"] = [_packed_pair(one) for one in told["middleware"]]
+    for name, value in told.items():
+        if not _is_data(value):
+            raise ConfigError(f"setting `{name}` is no plain data, and cannot reach the server")
+    return told
+
+
+def _packed_pair(one: Any) -> Any:
+    """Return a class with its keywords as data; what is no such pair goes as it is, to be told."""
+    match one:
+        case (type() as cls, Mapping() as words):
+            if not _is_data(words):
+                raise ConfigError(
+                    f"middleware {cls.__name__}: under `headrace serve` its keywords must be plain "
+                    "data (text, numbers, lists, mappings); let the class make the rest of them"
+                )
+            return [source_of(cls), words]
+        case _:
+            return None
+
+
+def _is_data(value: Any) -> bool:
+    try:
+        msgspec.msgpack.encode(value)
+    except TypeError:
+        return False
+    return True
+
+
+def unpacked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as code would have given them. Raises TargetError."""
+    told = dict(settings)
+    if told.get("middleware"):
+        told["middleware"] = [one and (_fetched(one[0]), one[1]) for one in told["middleware"]]
+    return told
+
+
+def _fetched(packed_source: Any) -> type:
+    source = msgspec.convert(packed_source, Source)
+    try:
+        return fetch(source)
+    except Exception as error:
+        raise TargetError(
+            f"importing middleware {source.qualname} failed: {type(error).__name__}: {error}"
+        ) from error

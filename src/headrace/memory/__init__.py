@@ -1,0 +1,1 @@
+"""Memory that the processes of one server share: large bodies cross it without being sent."""

@@ -1,0 +1,84 @@
+"""The replica's side of shared memory: large bodies come in, large answers go out.
+
+What a hook keeps of a body (an array that is a view of it, say) keeps the body's slot: the worker
+hears that it is free when the last of it is gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from headrace.memory.arena import Arena, Region, watch
+from headrace.memory.slots import LARGE_BYTES, Slot, length_of
+from headrace.model.envelope import Answer, Reply
+from headrace.replica.frames import Finished, Freed, pack
+
+
+class Bodies:
+    """The slots that this replica was lent, and those that it has written."""
+
+    def __init__(self, arena_fd: int) -> None:
+        """Map the arena behind `arena_fd`, unless that is negative."""
+        self._arena = Arena(arena_fd, self) if arena_fd >= 0 else None
+        self._own: Region | None = None
+        self._written: dict[int, Slot] = {}
+        self._done: deque[tuple[int, int]] = deque()
+        self.wake: Callable[[], object] | None = None
+        """Whom to tell, in whatever thread, that `done` has news."""
+
+    def use_region(self, region: int) -> None:
+        """Write large answers into this region of the arena."""
+        if self._arena is not None and region:
+            self._own = Region(self._arena, region)
+
+    # --- what was lent -----------------------------------------------------------------------
+
+    def adopt(self, slot: Slot) -> None:
+        """See `memory.arena.Keeper`."""
+        watch(slot, self._let_go, (slot.region, slot.offset))
+
+    def _let_go(self, place: tuple[int, int]) -> None:
+        self._done.append(place)
+        if self.wake is not None:
+            self.wake()
+
+    def done(self) -> bytearray | bytes:
+        """Return the frame that tells the worker which slots are free; empty if none is."""
+        if not self._done:
+            return b""
+        places = [self._done.popleft() for _ in range(len(self._done))]
+        return pack(Freed(places))
+
+    # --- what was written --------------------------------------------------------------------
+
+    def finished(self, serial: int, took_s: float, replies: list[Reply]) -> bytearray:
+        """Return the frame of a call's end, its large answers in shared memory."""
+        if self._own is not None:
+            for place, reply in enumerate(replies):
+                if type(reply) is bytes:
+                    if len(reply) > LARGE_BYTES:
+                        replies[place] = self._moved(reply)
+                elif type(reply) is Answer and length_of(reply.body) > LARGE_BYTES:
+                    replies[place] = replace(reply, body=self._moved(reply.body))
+        return pack(Finished(serial, took_s, replies))
+
+    def freed(self, places: Sequence[tuple[int, int]]) -> None:
+        """Take answers back that the worker is done with."""
+        for _, offset in places:
+            self._written.pop(offset, None)
+
+    def trim(self) -> None:
+        """Give the memory of answers that are gone back to the system."""
+        if self._own is not None:
+            self._own.trim()
+
+    def _moved(self, body: bytes | Slot) -> bytes | Slot:
+        if self._own is None or isinstance(body, Slot):
+            return body
+        moved = self._own.put(body)
+        if isinstance(moved, Slot):
+            self._written[moved.offset] = moved
+        return moved

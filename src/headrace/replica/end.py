@@ -1,0 +1,20 @@
+"""What a replica has of its worker: all that connects the two, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from socket import socket
+
+from headrace.replica.bodies import Bodies
+from headrace.replica.frames import Splitter
+from headrace.replica.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The replica's end of everything that it shares with the worker."""
+
+    sock: socket
+    page: Page
+    splitter: Splitter
+    bodies: Bodies
