@@ -56,10 +56,15 @@ def colour(name: str) -> str:
     return REFERENCE if name in {"fastapi", "uvicorn"} else THEIRS
 
 
+def sheet(rows: int, columns: int, size: tuple[float, float], **more: Any) -> Any:
+    """Return an empty figure with its panels, in the house's type; the same every time."""
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "headrace", "font.size": 8})
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", **more)
+
+
 def draw(results: dict[str, Any], out: Path) -> None:
     """Draw the four panels."""
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "headrace", "font.size": 8})
-    figure, grid = plt.subplots(2, 2, figsize=(8, 4.6), layout="constrained", height_ratios=(5, 5))
+    figure, grid = sheet(2, 2, (8, 4.6), height_ratios=(5, 5))
     for axes, (title, connections, batched) in zip(grid.flat, PANELS, strict=True):
         found = bars(results, connections, batched=batched)
         names = list(found)

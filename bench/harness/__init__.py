@@ -1,1 +1,1 @@
-"""The parts of the echo bench; `bench/run.py` puts them together."""
+"""The parts of the benches; `bench/run.py` puts them together."""

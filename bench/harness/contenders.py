@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import venvs
+from harness.questions import ECHO, Question
 
 BENCH = Path(__file__).resolve().parent.parent
 SERVERS = BENCH / "servers"
@@ -40,10 +41,14 @@ class Contender:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     spins: bool = False  # burns CPU while idle: it is stopped (SIGSTOP) while its rival is measured
+    question: Question = ECHO
+    bench: str = ""  # empty: the echo's
 
     @property
     def label(self) -> str:
         """A name for logs and messages."""
+        if self.bench:
+            return f"{self.bench}-{self.name}"
         return f"{self.name}-batched" if self.batched else self.name
 
 
@@ -55,16 +60,10 @@ def contender(name: str, *, batched: bool, base: Path | None = None) -> Contende
     extra = ("--batched",) if batched else ()
     match name:
         case "headrace" | "base":
-            return _headrace(
-                name, HERE if name == HEADRACE or base is None else base, batched=batched
-            )
-        case "mosec":
-            options = ("--address", "127.0.0.1", "--port", "{port}", "--log-level", "warning")
-            return Contender(name, batched, (*_script(name), *options, *extra))
-        case "litserve":
-            return Contender(
-                name, batched, (*_script(name), "--port", "{port}", *extra), spins=batched
-            )
+            return _headrace(name, source_of(name, base), batched=batched)
+        case "mosec" | "litserve":
+            spins = batched and name == "litserve"
+            return Contender(name, batched, (*peer(name, "echo"), *extra), spins=spins)
         case "fastapi" | "uvicorn":
             return Contender(name, batched, _uvicorn(name))
         case _:
@@ -77,15 +76,33 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
     return kept | dict(own)
 
 
+def headrace(target: str, source: Path) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """Return the command that serves a target of this folder, with the checkout at `source`."""
+    call = "from headrace.cli import main; main()"  # `headrace`, but of that checkout
+    command = (sys.executable, "-c", call, "serve", str(SERVERS / target), "--port", "{port}")
+    return command, {"PYTHONPATH": str(source)}
+
+
+def source_of(name: str, base: Path | None) -> Path:
+    """Return the source folder of this checkout, or of the one it is compared with."""
+    return HERE if name == HEADRACE or base is None else base
+
+
+def peer(name: str, bench: str) -> tuple[str, ...]:
+    """Return the command of a peer's own script, quiet, on the loopback.
+
+    Raises CannotInstall.
+    """
+    script = (str(venvs.ensure(name)), str(SERVERS / f"{bench}_{name}.py"))
+    if name == "mosec":
+        quiet = ("--address", "127.0.0.1", "--port", "{port}", "--log-level", "warning")
+        return (*script, *quiet)
+    return (*script, "--port", "{port}")
+
+
 def _headrace(name: str, source: Path, *, batched: bool) -> Contender:
-    file = SERVERS / ("echo_headrace_batched.py" if batched else "echo_headrace.py")
-    call = "from headrace.cli import main; main()"  # `headrace`, but of the checkout at `source`
-    command = (sys.executable, "-c", call, "serve", str(file), "--port", "{port}")
-    return Contender(name, batched, command, {"PYTHONPATH": str(source)})
-
-
-def _script(name: str) -> tuple[str, str]:
-    return str(venvs.ensure(name)), str(SERVERS / f"echo_{name}.py")
+    command, own = headrace("echo_headrace_batched.py" if batched else "echo_headrace.py", source)
+    return Contender(name, batched, command, own)
 
 
 def _uvicorn(name: str) -> tuple[str, ...]:

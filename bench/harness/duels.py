@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.contenders import BASE, BATCHING, HEADRACE, PEERS, contender
+from harness.contenders import BASE, BATCHING, HEADRACE, PEERS, Contender, contender
 from harness.load import Load, run_wrk
 from harness.processes import Process
 from harness.results import Duel, Scene
@@ -22,6 +22,27 @@ SCENES = (
 )
 
 Tell = Callable[[str], None]
+Run = Callable[[], Load]
+Enlist = Callable[[str, Scene, Path | None], Contender]  # a name, how it is loaded, the base
+Watch = Callable[[Server, Scene, Run], Load]  # does the run, and looks on
+
+
+def echo(name: str, scene: Scene, base: Path | None) -> Contender:
+    """Enlist for the echo."""
+    return contender(name, batched=scene.batched, base=base)
+
+
+def unwatched(_server: Server, _scene: Scene, run: Run) -> Load:
+    """Do the run, and no more."""
+    return run()
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What differs from bench to bench: who comes, and who looks on."""
+
+    enlist: Enlist = echo
+    watch: Watch = unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +52,15 @@ class Effort:
     seconds: int = 3
     pairs: int = 7
     base: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bout:
+    """How two servers are loaded in turn."""
+
+    scene: Scene
+    effort: Effort
+    watch: Watch
 
 
 def programme(names: tuple[str, ...], scenes: tuple[Scene, ...] = SCENES) -> list[Duel]:
@@ -51,44 +81,45 @@ def names_of(only: str | None, base: Path | None) -> tuple[str, ...]:
     return (HEADRACE, BASE) if base else (HEADRACE, *PEERS)
 
 
-def fight(duel: Duel, effort: Effort, tell: Tell) -> Duel:
+def fight(duel: Duel, effort: Effort, tell: Tell, means: Means | None = None) -> Duel:
     """Return the duel with its runs, or with a note that says who could not come."""
-    batched = duel.scene.batched
+    means = means or Means()
     try:
-        one = contender(duel.one, batched=batched, base=effort.base)
-        other = contender(duel.other, batched=batched, base=effort.base)
+        one = means.enlist(duel.one, duel.scene, effort.base)
+        other = means.enlist(duel.other, duel.scene, effort.base)
         with serving(one) as first, serving(other) as second:
-            return replace(duel, pairs=_pairs(duel.scene, first, second, effort, tell))
+            bout = Bout(duel.scene, effort, means.watch)
+            return replace(duel, pairs=_pairs(bout, first, second, tell))
     except (CannotInstall, Unavailable) as error:
         tell(f"  skipped: {error}")
         return replace(duel, note=f"skipped: {error}")
 
 
-def _pairs(
-    scene: Scene, one: Server, other: Server, effort: Effort, tell: Tell
-) -> list[tuple[Load, Load]]:
+def _pairs(bout: Bout, one: Server, other: Server, tell: Tell) -> list[tuple[Load, Load]]:
     workers: list[Process | None] = []
     for server, rival in ((one, other), (other, one)):
         with _waiting(rival):
-            run_wrk(server, connections=scene.connections, seconds=WARM_UP_S)
+            run_wrk(server, connections=bout.scene.connections, seconds=WARM_UP_S)
             workers.append(server.worker())
     pairs = []
-    for number in range(1, effort.pairs + 1):
-        first = _turn(scene, one, other, workers[0], effort)
-        second = _turn(scene, other, one, workers[1], effort)
+    for number in range(1, bout.effort.pairs + 1):
+        first = _turn(bout, one, other, workers[0])
+        second = _turn(bout, other, one, workers[1])
         pairs.append((first, second))
-        tell(f"  {number}/{effort.pairs}  {_line(one, first)}  {_line(other, second)}")
+        tell(f"  {number}/{bout.effort.pairs}  {_line(one, first)}  {_line(other, second)}")
     return pairs
 
 
-def _turn(
-    scene: Scene, server: Server, rival: Server, worker: Process | None, effort: Effort
-) -> Load:
+def _turn(bout: Bout, server: Server, rival: Server, worker: Process | None) -> Load:
+    def run() -> Load:
+        connections, seconds = bout.scene.connections, bout.effort.seconds
+        return run_wrk(server, connections=connections, seconds=seconds, worker=worker)
+
     with _waiting(rival):
         if not server.ask():  # the body is checked here, before each run; wrk counts statuses only
             raise Unavailable(f"{server.contender.label} stopped answering")
         time.sleep(SETTLE_S)
-        return run_wrk(server, connections=scene.connections, seconds=effort.seconds, worker=worker)
+        return bout.watch(server, bout.scene, run)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def run_wrk(
     Raises NoWrk.
     """
     before = cpu_ns(worker.pid) if worker else 0
-    told = _wrk(f"-c{connections}", f"-d{seconds}s", server.url)
+    told = _wrk(f"-c{connections}", f"-d{seconds}s", server.url, server.contender.question.script)
     spent = cpu_ns(worker.pid) - before if worker else 0
     requests = told["requests"]
     return Load(
@@ -79,12 +79,15 @@ def _found() -> str:
     raise NoWrk("wrk is not installed (Debian: apt-get install wrk)")
 
 
-def _wrk(connections: str, duration: str, url: str) -> dict[str, float]:
-    script = str(BENCH / "echo.lua")
-    command = [_found(), "-t1", connections, duration, "--timeout", "10s", "-s", script, url]
+def _wrk(connections: str, duration: str, url: str, script: tuple[str, ...]) -> dict[str, float]:
+    lua, *arguments = script
+    command = [_found(), "-t1", connections, duration, "--timeout", "10s", "-s", lua, url]
+    command += ["--", *arguments]
     limit = int(duration[2:-1]) + PATIENCE_S
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        done = subprocess.run(
+            command, cwd=BENCH, capture_output=True, text=True, timeout=limit, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise NoWrk(f"wrk did not end within {limit} s") from error
     if done.returncode:

@@ -4,13 +4,13 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import venvs
-from harness.contenders import HERE
+from harness.contenders import HERE, PEERS
 from harness.load import wrk_version
 
 
@@ -28,10 +28,10 @@ class Machine:
     versions: Mapping[str, str]
 
 
-def describe() -> Machine:
-    """Look around."""
+def describe(peers: Sequence[str] = PEERS) -> Machine:
+    """Look around; `peers` are those who are measured."""
     versions = {"python": platform.python_version(), "wrk": wrk_version(), "headrace": _headrace()}
-    for name in ("mosec", "litserve", "fastapi", "uvicorn"):
+    for name in peers:
         versions[name] = venvs.PINS[name][0].partition("==")[2]
     return Machine(
         date=f"{datetime.now(UTC):%Y-%m-%d}",

@@ -73,7 +73,14 @@ def cpu_ns(pid: int) -> int:
 
 def pss_bytes(processes: Iterable[Process]) -> int:
     """Return the memory of these processes, a shared page split among its sharers."""
-    return sum(_pss_bytes(process.pid) for process in processes)
+    return sum(_rollup(process.pid).get("Pss", 0) for process in processes)
+
+
+def memory_bytes(pid: int) -> tuple[int, int]:
+    """Return a process's proportional set size, and what is in it alone."""
+    said = _rollup(pid)
+    alone = said.get("Private_Clean", 0) + said.get("Private_Dirty", 0)
+    return said.get("Pss", 0), alone
 
 
 def holder(processes: Iterable[Process], *, server_port: int, client_port: int) -> Process | None:
@@ -100,12 +107,13 @@ def _carries(pid: int, mark: bytes) -> bool:
         return False
 
 
-def _pss_bytes(pid: int) -> int:
+def _rollup(pid: int) -> dict[str, int]:
+    """Return what smaps_rollup says, in bytes; nothing when the process is gone."""
     with suppress(*GONE):
-        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
+        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
+        fields = (line.split() for line in lines)
+        return {name.rstrip(":"): int(kib) * 1024 for name, kib, *_ in fields}
+    return {}
 
 
 def _inode(server_port: int, client_port: int) -> str | None:

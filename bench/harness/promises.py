@@ -3,25 +3,40 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any, Generic, TypeVar
 
 from harness.contenders import HEADRACE
+from harness.errands import BACK, LARGE, Errand
 from harness.load import Load
-from harness.results import Results, Scene, p50_ms, p99_ms, rate, worker_us
+from harness.results import (
+    BodiesResults,
+    Duel,
+    ForestResults,
+    Inside,
+    Results,
+    Scene,
+    Weight,
+    p50_ms,
+    p99_ms,
+    rate,
+    worker_us,
+)
 
 CROWD, LONE = Scene(64, batched=False), Scene(1, batched=False)
 CROWD_BATCHED, LONE_BATCHED = Scene(64, batched=True), Scene(1, batched=True)
 
-Measure = Callable[
-    [Results], "float | str | None"
-]  # a figure, or why there is none; None: not measured
+FEW, ALONE = Scene(4, batched=False), Scene(1, batched=False)
+
+R = TypeVar("R")
+Found = float | str | None  # a figure, or why there is none; None: not measured
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(Generic[R]):
     """One figure that must not fall below `least`, or not rise above `most`."""
 
     text: str
-    measure: Measure
+    measure: Callable[[R], Found]
     least: float | None = None
     most: float | None = None
     unit: str = "x"
@@ -36,36 +51,66 @@ class Promise:
 class Verdict:
     """A promise held against a measurement."""
 
-    promise: Promise
+    promise: Promise[Any]
     value: float | None
     word: str  # pass, FAIL, or why neither
 
 
-def ratio(scene: Scene, peer: str, figure: Callable[[Load], float | None]) -> Measure:
+def ratio(
+    scene: Scene, peer: str, figure: Callable[[Load], float | None]
+) -> Callable[[Results | ForestResults], Found]:
     """Measure Headrace / peer as the median of the pairwise ratios."""
+    return lambda results: _ratio(results.duel(scene, HEADRACE, peer), figure)
 
-    def measure(results: Results) -> float | str | None:
-        duel = results.duel(scene, HEADRACE, peer)
-        if duel is None or duel.note:
-            return duel.note if duel else None
-        return f"invalid: {duel.faults} failed requests" if duel.faults else duel.ratio(figure)
+
+def ratio_over(
+    errand: Errand, scene: Scene, peer: str, figure: Callable[[Load], float | None]
+) -> Callable[[BodiesResults], Found]:
+    """Measure Headrace / peer over one errand."""
+    return lambda results: _ratio(results.duel(errand.title, scene, HEADRACE, peer), figure)
+
+
+def accuracy(results: ForestResults) -> Found:
+    """Measure the share of the digits that Headrace told right."""
+    return next(
+        (each.right / each.asked for each in results.accuracies if each.name == HEADRACE), None
+    )
+
+
+def inside(figure: Callable[[Inside], float | None]) -> Callable[[ForestResults], Found]:
+    """Measure what Headrace's model counted in the midst of its runs, the median of them."""
+
+    def measure(results: ForestResults) -> Found:
+        figures = [figure(each) for each in results.insides if each.name == HEADRACE]
+        known = [each for each in figures if each is not None]
+        return median(known) if known else None
 
     return measure
 
 
-def start_s(results: Results) -> float | str | None:
+def slope(figure: Callable[[Weight], float]) -> Callable[[BodiesResults], Found]:
+    """Measure by how many MB Headrace grows in 100 large bodies."""
+
+    def measure(results: BodiesResults) -> Found:
+        curve = results.curve(HEADRACE)
+        return (curve.note or curve.slope(figure)) if curve else None
+
+    return measure
+
+
+def start_s(results: Results) -> Found:
     """Measure from the spawn to the first 200, the median of the starts."""
     standing = results.standing(HEADRACE, batched=False)
     return (standing.note or median(standing.starts_s)) if standing else None
 
 
-def idle_percent(results: Results) -> float | str | None:
+def idle_percent(results: Results) -> Found:
     """Measure the CPU of all processes with nothing to do, in percent of one core."""
     standing = results.standing(HEADRACE, batched=False)
     return (standing.note or standing.idle_percent) if standing else None
 
 
-PROMISES: Sequence[Promise] = (
+PROMISES: Sequence[Promise[Results]] = (
     Promise("requests/s at 64 connections, against mosec", ratio(CROWD, "mosec", rate), least=2.5),
     Promise(
         "requests/s at 64 connections, against LitServe", ratio(CROWD, "litserve", rate), least=15
@@ -97,12 +142,72 @@ PROMISES: Sequence[Promise] = (
 )
 
 
+FOREST_PROMISES: Sequence[Promise[ForestResults]] = (
+    Promise("digits told right", accuracy, least=1.0, unit=""),
+    Promise(
+        "requests/s of 64 clients, against mosec", ratio(CROWD_BATCHED, "mosec", rate), least=1
+    ),
+    Promise(
+        "requests/s of 64 clients, against LitServe",
+        ratio(CROWD_BATCHED, "litserve", rate),
+        least=5,
+    ),
+    Promise("median of one client, against mosec", ratio(LONE_BATCHED, "mosec", p50_ms), most=0.5),
+    Promise(
+        "time inside predict, of all time, 64 clients",
+        inside(lambda each: each.busy_share),
+        least=0.9,
+        unit="",
+    ),
+    Promise(
+        "requests/s of 64 clients, against mean n / mean t(n)",
+        inside(lambda each: each.pace_share),
+        least=0.9,
+    ),
+)
+
+BODIES_PROMISES: Sequence[Promise[BodiesResults]] = (
+    *(
+        Promise(
+            f"requests/s, {errand.title}, {scene.connections} at a time, against LitServe",
+            ratio_over(errand, scene, "litserve", rate),
+            least=2,
+        )
+        for errand in (LARGE, BACK)
+        for scene in (FEW, ALONE)
+    ),
+    Promise(
+        "worker memory over 10 MB in and out, growth in 100 of them",
+        slope(lambda weight: weight.worker_pss_mb),
+        most=1,
+        unit=" MB",
+    ),
+    Promise(
+        "the same, of the pages that are the worker's alone",
+        slope(lambda weight: weight.worker_uss_mb),
+        most=1,
+        unit=" MB",
+    ),
+)
+
+
 def judge(results: Results) -> list[Verdict]:
+    """Hold the echo's promises against its results."""
+    return held(PROMISES, results)
+
+
+def held(promises: Sequence[Promise[R]], results: R) -> list[Verdict]:
     """Hold every promise against the results."""
-    return [_judged(promise, promise.measure(results)) for promise in PROMISES]
+    return [_judged(promise, promise.measure(results)) for promise in promises]
 
 
-def _judged(promise: Promise, value: float | str | None) -> Verdict:
+def _ratio(duel: Duel | None, figure: Callable[[Load], float | None]) -> Found:
+    if duel is None or duel.note:
+        return duel.note if duel else None
+    return f"invalid: {duel.faults} failed requests" if duel.faults else duel.ratio(figure)
+
+
+def _judged(promise: Promise[Any], value: Found) -> Verdict:
     if value is None:
         return Verdict(promise, None, "not measured")
     if isinstance(value, str):

@@ -6,24 +6,34 @@ from statistics import median
 
 from harness.contenders import TITLES
 from harness.duels import SCENES
-from harness.promises import judge
+from harness.machine import Machine
+from harness.promises import Verdict, judge
 from harness.results import Duel, Results, Scene, p50_ms, p99_ms, rate, worker_us
 
-BEGIN, END = "<!-- results: written by bench/run.py -->", "<!-- end of results -->"
+WRITTEN = ": written by bench/run.py -->"
+BEGIN, END = f"<!-- results{WRITTEN}", "<!-- end of results -->"
 
 Row = Sequence[str]
 
 
 def replace_results(page: Path, results: Results, plot: str | None) -> None:
     """Put the results where the page keeps them."""
-    head, rest = page.read_text().split(BEGIN)
-    tail = rest.split(END)[1]
-    page.write_text(f"{head}{BEGIN}\n{render(results, plot)}\n{END}{tail}")
+    put(page, "results", render(results, plot))
+
+
+def put(page: Path, section: str, text: str) -> None:
+    """Put a text between the two markers of a section, and leave the rest of the page."""
+    begin, end = f"<!-- {section}{WRITTEN}", f"<!-- end of {section} -->"
+    head, rest = page.read_text().split(begin)
+    tail = rest.split(end)[1]
+    page.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
 
 
 def render(results: Results, plot: str | None = None) -> str:
     """Return all tables, the promises first."""
-    parts = [_where(results), "### Promises", _promises(results)]
+    pairs = max((len(duel.pairs) for duel in results.duels), default=0)
+    parts = [where(results.machine, pairs, results.seconds), "### Promises"]
+    parts.append(promised(judge(results)))
     if plot:
         parts.append(f"![Requests a second and median latency of each server]({plot})")
     for scene in SCENES:
@@ -57,20 +67,20 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _where(results: Results) -> str:
-    machine = results.machine
+def where(machine: Machine, pairs: int, seconds: int) -> str:
+    """Return what was measured where, in a sentence."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    pairs = max((len(duel.pairs) for duel in results.duels), default=0)
     return (
         f"Measured {machine.date} on {machine.cores} cores of {machine.cpu}, {machine.kernel}"
         f" (load before: {machine.load_before:.2f}); {versions}."
-        f" {pairs} pairs of {results.seconds} s runs."
+        f" {pairs} pairs of {seconds} s runs."
     )
 
 
-def _promises(results: Results) -> str:
+def promised(verdicts: Iterable[Verdict]) -> str:
+    """Return the table of promises."""
     rows = []
-    for verdict in judge(results):
+    for verdict in verdicts:
         promise = verdict.promise
         bounds = ((">=", promise.least), ("<=", promise.most))
         bound = " ".join(
@@ -81,19 +91,23 @@ def _promises(results: Results) -> str:
     return table(("promise", "bound", "measured", "verdict"), rows)
 
 
-def _scene(results: Results, scene: Scene) -> str:
-    duels = [duel for duel in results.duels if duel.scene == scene]
-    if not duels:
+def duels(found: Sequence[Duel]) -> str:
+    """Return the table of the duels of one scene."""
+    if not found:
         return ""
     head = (
-        TITLES[duels[0].one] + " against",
+        TITLES[found[0].one] + " against",
         "requests/s",
         "ratio (least-most)",
         "p50 ms",
         "p99 ms",
         "worker CPU us",
     )
-    return table(head, map(_duel, duels))
+    return table(head, map(_duel, found))
+
+
+def _scene(results: Results, scene: Scene) -> str:
+    return duels([duel for duel in results.duels if duel.scene == scene])
 
 
 def _duel(duel: Duel) -> Row:

@@ -1,14 +1,19 @@
 """What measuring leaves behind: raw runs, kept as JSON; medians are taken when read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
+from typing import Any, TypeVar
 
 import msgspec
 
 from harness.load import Load
 from harness.machine import Machine
+
+R = TypeVar("R")
+
+WARM_UP = 200  # large bodies before a server's memory is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,7 @@ class Results:
 
     def duel(self, scene: Scene, one: str, other: str) -> Duel | None:
         """Find a duel by who met whom, and how."""
-        for duel in self.duels:
-            if (duel.scene, duel.one, duel.other) == (scene, one, other):
-                return duel
-        return None
+        return find(self.duels, scene, one, other)
 
     def standing(self, name: str, *, batched: bool) -> Standing | None:
         """Find what a server costs by its name."""
@@ -92,6 +94,130 @@ class Results:
             if (standing.name, standing.batched) == (name, batched):
                 return standing
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a model counted in the midst of one run, and the rate that the clients saw."""
+
+    name: str
+    calls: int
+    items: int
+    busy_s: float  # within its prediction
+    wall_s: float
+    rate: float
+
+    @property
+    def busy_share(self) -> float:
+        """How much of the time it was predicting."""
+        return self.busy_s / self.wall_s
+
+    @property
+    def mean_items(self) -> float | None:
+        """How large its batches were."""
+        return self.items / self.calls if self.calls else None
+
+    @property
+    def pace_share(self) -> float | None:
+        """The clients' rate, as a share of what these batches would give back to back."""
+        return self.rate * self.busy_s / self.items if self.items else None
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How many of the digits sent were told right."""
+
+    name: str
+    asked: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One batching window, tried before the duels: a peer fights with its best."""
+
+    name: str
+    window_ms: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForestResults:
+    """One session of measuring the forest."""
+
+    machine: Machine
+    seconds: int
+    windows_ms: dict[str, float] = field(default_factory=dict)
+    trials: list[Trial] = field(default_factory=list)
+    accuracies: list[Accuracy] = field(default_factory=list)
+    duels: list[Duel] = field(default_factory=list)
+    insides: list[Inside] = field(default_factory=list)
+
+    def duel(self, scene: Scene, one: str, other: str) -> Duel | None:
+        """Find a duel by who met whom, and how."""
+        return find(self.duels, scene, one, other)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A duel over one errand: what is done with a large body."""
+
+    errand: str
+    duel: Duel
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """The memory of a server after so many requests, in MB."""
+
+    requests: int
+    worker_pss_mb: float
+    worker_uss_mb: float
+    all_pss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How a server's memory went over many large bodies."""
+
+    name: str
+    weights: Sequence[Weight] = ()
+    note: str = ""
+
+    def slope(self, figure: Callable[[Weight], float]) -> float | None:
+        """Return by how many MB a figure grows in 100 requests: least squares after the warm-up."""
+        points = [(w.requests / 100, figure(w)) for w in self.weights if w.requests >= WARM_UP]
+        if len(points) < 2:
+            return None
+        return linear_regression(*zip(*points, strict=True)).slope
+
+
+@dataclass(frozen=True, slots=True)
+class BodiesResults:
+    """One session of measuring large bodies."""
+
+    machine: Machine
+    seconds: int
+    meetings: list[Meeting] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+    def duel(self, errand: str, scene: Scene, one: str, other: str) -> Duel | None:
+        """Find a duel by its errand, who met whom, and how."""
+        return find(
+            [each.duel for each in self.meetings if each.errand == errand], scene, one, other
+        )
+
+    def curve(self, name: str) -> Curve | None:
+        """Find how a server's memory went by its name."""
+        return next((curve for curve in self.curves if curve.name == name), None)
+
+
+def find(duels: Iterable[Duel], scene: Scene, one: str, other: str) -> Duel | None:
+    """Find a duel by who met whom, and how."""
+    for duel in duels:
+        if (duel.scene, duel.one, duel.other) == (scene, one, other):
+            return duel
+    return None
 
 
 def rate(load: Load) -> float:
@@ -114,12 +240,17 @@ def worker_us(load: Load) -> float | None:
     return load.worker_us
 
 
-def save(results: Results, path: Path) -> None:
+def save(results: Any, path: Path) -> None:
     """Write results as JSON."""
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
 def load(path: Path) -> Results:
+    """Read the echo's results, as `save` wrote them."""
+    return load_as(Results, path)
+
+
+def load_as(kind: type[R], path: Path) -> R:
     """Read what `save` wrote."""
-    return msgspec.json.decode(path.read_bytes(), type=Results)
+    return msgspec.json.decode(path.read_bytes(), type=kind)

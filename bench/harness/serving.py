@@ -1,7 +1,6 @@
 """One contender as a running server: born on a free port, ended with all its children."""
 
 import http.client
-import json
 import os
 import signal
 import socket
@@ -15,10 +14,10 @@ from pathlib import Path
 
 from harness.contenders import BENCH, SERVERS, Contender, environment
 from harness.processes import Process, alive, family, holder
+from harness.questions import Question
 
 LOGS = BENCH / ".logs"
 HOST, ROUTE = "127.0.0.1", "/predict"
-QUESTION, ANSWER = b'{"input": 3.0}', {"output": 9.0}
 MARK, SESSION = "BENCH_SERVER", uuid.uuid4().hex  # every process started here carries both
 START_S, STOP_S, ORPHANS_S, POLL_S = 60.0, 8.0, 1.0, 0.01
 
@@ -44,7 +43,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where the echo is."""
+        """Where the model is."""
         return f"http://{HOST}:{self.port}{ROUTE}"
 
     def family(self) -> list[Process]:
@@ -58,14 +57,14 @@ class Server:
         Raises Unavailable where a 200 is the wrong answer.
         """
         with suppress(OSError, http.client.HTTPException), _connection(self.port) as connection:
-            return _asked(connection)
+            return _asked(connection, self.contender.question)
         return False
 
     def worker(self) -> Process | None:
         """Return the process that speaks HTTP: the one that holds a connection of ours."""
         with _connection(self.port) as connection:
             if (
-                not _asked(connection) or connection.sock is None
+                not _asked(connection, self.contender.question) or connection.sock is None
             ):  # closed by a server without keep-alive
                 return None
             client_port = connection.sock.getsockname()[1]
@@ -186,13 +185,13 @@ def _connection(port: int) -> Iterator[http.client.HTTPConnection]:
         connection.close()
 
 
-def _asked(connection: http.client.HTTPConnection) -> bool:
-    connection.request("POST", ROUTE, QUESTION, {"Content-Type": "application/json"})
+def _asked(connection: http.client.HTTPConnection, question: Question) -> bool:
+    connection.request("POST", ROUTE, question.body, {"Content-Type": question.media_type})
     answer = connection.getresponse()
     body = answer.read()
     if answer.status != http.client.OK:
         return False
-    if json.loads(body) != ANSWER:
+    if not question.right(body):
         raise Unavailable(f"wrong answer: {body[:80]!r}")
     return True
 

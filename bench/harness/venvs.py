@@ -8,10 +8,11 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent / ".venvs"
 
 UVICORN = "uvicorn[standard]==0.54.0"
+FOREST = ("numpy==2.4.6", "scikit-learn==1.9.1")
 PINS: Mapping[str, tuple[str, ...]] = {
     "fastapi": ("fastapi==0.165.0", UVICORN),
-    "litserve": ("litserve==0.2.19",),
-    "mosec": ("mosec==0.9.8",),
+    "litserve": ("litserve==0.2.19", *FOREST),
+    "mosec": ("mosec==0.9.8", *FOREST),
     "uvicorn": (UVICORN, "msgspec==0.22.0"),
     "plot": ("matplotlib==3.11.2",),
 }
@@ -26,19 +27,32 @@ def python_of(name: str) -> Path:
     return HOME / name / "bin" / "python"
 
 
+def installed(name: str) -> bool:
+    """Say whether this peer's environment is there, whole, with the pins of today."""
+    stamp = _stamp(name)
+    return stamp.exists() and stamp.read_text() == _pins(name)
+
+
 def ensure(name: str) -> Path:
     """Return the interpreter of this peer's environment, made anew if its pins have changed.
 
     Raises CannotInstall.
     """
-    home, pins = HOME / name, "\n".join(PINS[name])
-    stamp = home / "pins.txt"  # written last: its presence says that the installation was finished
-    if stamp.exists() and stamp.read_text() == pins:
+    if installed(name):
         return python_of(name)
+    home = HOME / name
     _call(name, sys.executable, "-m", "venv", "--clear", str(home))
     _call(name, str(python_of(name)), "-m", "pip", "install", "--quiet", *PINS[name])
-    stamp.write_text(pins)
+    _stamp(name).write_text(_pins(name))
     return python_of(name)
+
+
+def _stamp(name: str) -> Path:
+    return HOME / name / "pins.txt"  # written last: it says that the installation was finished
+
+
+def _pins(name: str) -> str:
+    return "\n".join(PINS[name])
 
 
 def _call(name: str, *command: str) -> None:
