@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,12 +93,15 @@ GOOD = {
 }
 
 
+def content(messages: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join(bytes(message.get("body", b"")) for message in messages)
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_response_passes(name: str) -> None:
     connection = Connection()
     left = ran(sends(*GOOD[name]), connection)
-    bodies = [[bytes(message.get("body", b"")) for message in said] for said in (left, GOOD[name])]
-    assert b"".join(bodies[0]) == b"".join(bodies[1])
+    assert content(left) == content(GOOD[name])
     assert left[0]["status"] == GOOD[name][0]["status"]
     assert not connection.aborted
 
