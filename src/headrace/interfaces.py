@@ -10,12 +10,13 @@ from headrace.core.messages import ReplicaId, Serial, Why
 
 Envelope_contra = TypeVar("Envelope_contra", contravariant=True)
 Reply_contra = TypeVar("Reply_contra", contravariant=True)
+Part_contra = TypeVar("Part_contra", contravariant=True)
 
 Clock = Callable[[], float]
 """Seconds on a clock that never goes back, the same for every process of this machine."""
 
 
-class Inbox(Protocol[Reply_contra]):
+class Inbox(Protocol[Reply_contra, Part_contra]):
     """Where a replica reports. Every method is called on the event loop's thread only."""
 
     def ready(self, replica: ReplicaId) -> None:
@@ -28,6 +29,16 @@ class Inbox(Protocol[Reply_contra]):
         self, replica: ReplicaId, serial: Serial, took_s: float, replies: Sequence[Reply_contra]
     ) -> None:
         """Report the end of a call: one reply per request, in the call's order."""
+
+    def parts(
+        self, replica: ReplicaId, serial: Serial, parts: Sequence[tuple[int, Part_contra]]
+    ) -> None:
+        """Report parts of streamed answers, each with its place; the first is `Opened`."""
+
+    def ended_one(
+        self, replica: ReplicaId, serial: Serial, place: int, reply: Reply_contra
+    ) -> None:
+        """Report the end of one answer of a call that goes on; `finished` says it again."""
 
     def returned(self, replica: ReplicaId, serial: Serial) -> None:
         """Report a recalled call that was not run."""
@@ -83,6 +94,9 @@ class Replica(Protocol[Envelope_contra]):
 
     def stop(self, serial: Serial, place: int) -> None:
         """Give up on one request of a call as soon as possible; the call still ends."""
+
+    def grant(self, serial: Serial, place: int, parts: int) -> None:
+        """Allow so many more parts of a streamed answer, beyond the core/credit.WINDOW of each."""
 
     def evict(self) -> None:
         """Finish the calls it has, tear down, and end; one that still loads ends at once."""

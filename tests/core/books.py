@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from headrace.core.messages import Outcome, ReplicaId, RequestId, Serial, Why
 from headrace.core.records import Policy
@@ -20,6 +21,10 @@ class Request:
     deadline: float
     parent: RequestId | None
     size_bytes: int = 0
+    latest: float = inf
+    streamed: bool = False
+    taken: int = 0
+    granted: int = 0
     outcome: Outcome | None = None
     at: tuple[ReplicaId, Serial] | None = None
     deaths: list[Why] = field(default_factory=list)
@@ -78,7 +83,7 @@ class Books:
 
     def may_run_again(self, request: Request) -> bool:
         crashes = request.deaths.count(Why.CRASHED)
-        allowed = self.policies[request.deployment].retry_on_crash
+        allowed = self.policies[request.deployment].retry_on_crash and not request.streamed
         return allowed and crashes < 2 and len(request.deaths) - crashes < 3
 
     def leave(self, call: Sent, copy: Scripted) -> list[Request]:

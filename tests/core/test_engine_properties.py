@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
+from tests.core.parts import stream
 from tests.core.scripted import Scripted
 from tests.core.walk import PASSING_S, POLICIES, TOGETHER, TOOK_S, WAIT_S, walk
 from tests.core.world import World
@@ -115,6 +116,12 @@ class AnyOrder(RuleBasedStateMachine):
         copy = data.draw(st.sampled_from(self.busy()))
         for _ in range(count):
             self.world.go_on(copy, took_s, data.draw(st.integers(0, 3)))
+        self.over(ends=ends)
+
+    @precondition(lambda self: self.busy())
+    @rule(data=st.data(), pick=st.integers(0, 5), stops=st.booleans(), ends=ENDS)
+    def send_a_part(self, data: st.DataObject, pick: int, *, stops: bool, ends: bool) -> None:
+        stream(self.world, data.draw(st.sampled_from(self.busy())), pick, ends=stops)
         self.over(ends=ends)
 
     @precondition(lambda self: self.world.names)

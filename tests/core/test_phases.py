@@ -17,6 +17,7 @@ COLUMNS: Mapping[Step, phases.After] = {
     Step.ABANDON: phases.after_abandon,
     Step.RELEASE: phases.after_release,
     Step.LOSE: phases.after_lose,
+    Step.PART: phases.after_part,
 }
 
 

@@ -9,6 +9,7 @@ from random import Random
 from headrace.core.batching import BatchPolicy
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
 from headrace.core.records import Policy
+from tests.core.parts import stream
 from tests.core.world import World
 
 POLICIES = {
@@ -16,12 +17,14 @@ POLICIES = {
     "batched": Policy(replicas=2, batch=BatchPolicy(3), max_queued=20),
     "patient": Policy(batch=BatchPolicy(4, 0.5), max_queued=20),
     "tight": Policy(batch=BatchPolicy(2), max_queued=3, retry_on_crash=False),
+    "streams": Policy(replicas=2, slots=3, max_queued=20, item_timeout_s=0.3),
+    "stepped": Policy(batch=BatchPolicy(3), send_ahead=False, item_timeout_s=2.0),
     "large": Policy(replicas=2, batch=BatchPolicy(2), max_queued_bytes=900),
     "tasks": Policy(replicas=2, slots=3, max_queued=20),
     "groups": Policy(batch=BatchPolicy(3, 0.2), slots=4, max_queued=5),
 }
 TOGETHER = [["plain"], ["batched"], ["tasks"], ["plain", "groups"], ["patient", "tasks"], ["tight"]]
-TOGETHER += [["large"]]
+TOGETHER += [["large"], ["streams"], ["stepped", "tasks"]]
 TOOK_S = [0.0, 0.0003, 0.001, 0.004, 0.1, 2.0]
 PASSING_S = [0.0, 0.0005, 0.002, 0.005, 0.02, 0.3, 1.0, 11.0]
 WAIT_S = [-1.0, 0.0, 0.01, 1.0, 30.0, 60.0, 60.0, 60.0]
@@ -76,6 +79,8 @@ def happen_to_replica(world: World, chance: Random, took_s: float) -> None:
         world.get_ready(copy)
     elif dice < 0.02:
         world.die(copy, chance.choice([Why.KILLED, Why.CRASHED]), chance.random())
+    elif dice < 0.06 or (copy.policy.item_timeout_s and dice < 0.4):
+        stream(world, copy, chance.randint(0, 5), ends=chance.random() < 0.2)
     elif dice < 0.1:
         name = chance.choice([*sorted(world.names), ReplicaId("nobody/1")])
         world.finish_stale(name, Serial(chance.randint(0, 30)))

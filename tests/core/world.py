@@ -20,6 +20,7 @@ from headrace.core.messages import (
     Evict,
     FleetAction,
     GiveUp,
+    Grant,
     Kill,
     Outcome,
     Recall,
@@ -91,10 +92,13 @@ class World(Books):
         assert expected is None
         assert len(actions) <= 1, "a lone request may be sent at once, and nothing else"
         assert all(type(action) is Send for action in actions)
-        deadline = self.now + wait_s
+        latest = self.now + wait_s
         if parent is not None:
-            deadline = min(deadline, self.requests[parent].deadline)
-        self.requests[number] = Request(number, deployment, self.now, deadline, parent, size_bytes)
+            latest = min(latest, self.requests[parent].deadline)
+        idle_s = self.policies[deployment].item_timeout_s
+        deadline = latest if idle_s is None else min(latest, self.now + idle_s)
+        request = Request(number, deployment, self.now, deadline, parent, size_bytes, latest)
+        self.requests[number] = request
         self.tell(actions)
 
     def refusal(
@@ -270,9 +274,8 @@ class World(Books):
                     self.settled(self.requests[request], outcome, place)
                 case Recall(replica, serial):
                     self.recalled(self.replicas[replica], serial)
-                case Stop(replica, serial, place):
-                    number = self.replicas[replica].calls[serial].requests[place]
-                    assert self.requests[number].outcome not in (None, Outcome.ANSWERED)
+                case Stop() | Grant():
+                    self.do_to_call(action)
                 case WakeAt(when):
                     assert self.now < when, "it would ring without end"
                     self.alarm = when
@@ -280,6 +283,15 @@ class World(Books):
                     assert self.requests[request].outcome is None
                 case _:
                     self.do_to_replicas(action)
+
+    def do_to_call(self, action: Stop | Grant) -> None:
+        call = self.replicas[action.replica].calls[action.serial]
+        request = self.requests[call.requests[action.place]]
+        if isinstance(action, Grant):
+            request.granted += action.parts
+            assert request.granted <= request.taken
+        else:
+            assert request.outcome not in (None, Outcome.ANSWERED)
 
     def do_to_replicas(self, action: FleetAction) -> None:
         match action:

@@ -40,13 +40,13 @@ MUTANTS = (
     Mutant(
         "the end of a parent ends its children",
         "engine.py",
-        "            self._end_children(ticket.id, out)\n\n    def _end_children",
-        "\n    def _end_children",
+        "            self.end_children(ticket.id, out)\n\n    def end_children",
+        "\n    def end_children",
     ),
     Mutant(
         "a parent that is tried again has new children",
         "engine.py",
-        "self._end_children(ticket.id, out)  # whoever",
+        "self.end_children(ticket.id, out)  # whoever",
         "pass  # whoever",
     ),
     Mutant(
@@ -190,8 +190,8 @@ MUTANTS = (
     Mutant(
         "a batch is never too large",
         "sending.py",
-        "    if not calls:\n        return size\n",
-        "    if not calls:\n        return size + 1\n",
+        "return 0 if calls else size",
+        "return 0 if calls else size + 1",
     ),
     Mutant(
         "slots are a bound",
@@ -314,5 +314,42 @@ MUTANTS = (
         "gathering.py",
         "return (0, until) if until > now else (count, now)",
         "return 0, until",
+    ),
+    Mutant(
+        "a stream that has begun is not run again",
+        "engine.py",
+        "retry_on_crash and not ticket.streamed",
+        "retry_on_crash",
+        dear=True,
+    ),
+    Mutant(
+        "a stream's deadline moves with its parts",
+        "streaming.py",
+        "    ticket.expect_part(ticket.latest, now)",
+        "    pass",
+    ),
+    Mutant(
+        "a stream ends by its own deadline all the same",
+        "records.py",
+        "latest, min(latest, now + idle_s)",
+        "latest, now + idle_s",
+    ),
+    Mutant(
+        "a deadline that moved is looked at again",
+        "deadlines.py",
+        "                heappush(self.heap, (ticket.deadline, ticket.id))",
+        "                pass",
+    ),
+    Mutant(
+        "a part of nobody's answer is nobody's",
+        "streaming.py",
+        "return ticket if ticket.phase is RUNNING else None",
+        "return ticket",
+    ),
+    Mutant(
+        "a reader that takes parts gets credit",
+        "credit.py",
+        "return 0 if taken < PORTION else taken",
+        "return 0",
     ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from headrace.core.messages import RequestId
+from headrace.core.records import Ticket
 
 COMPACT_ABOVE = 64  # ended requests that may stay in the heap beyond as many as are live
 
@@ -27,11 +28,17 @@ class Deadlines:
             self.heap = [entry for entry in self.heap if entry[1] in live]
             heapify(self.heap)
 
-    def late(self, now: float) -> list[RequestId]:
-        """Take out the requests whose deadline has passed, ended ones too."""
+    def late(self, now: float, live: Mapping[RequestId, Ticket]) -> list[RequestId]:
+        """Take out the requests whose deadline has passed; a stream's may have moved meanwhile."""
         found: list[RequestId] = []
         while self.heap and self.heap[0][0] <= now:
-            found.append(heappop(self.heap)[1])
+            ticket = live.get(heappop(self.heap)[1])
+            if ticket is None:
+                continue
+            if ticket.deadline <= now:
+                found.append(ticket.id)
+            else:
+                heappush(self.heap, (ticket.deadline, ticket.id))
         return found
 
     def next_at(self) -> float:

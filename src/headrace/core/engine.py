@@ -97,10 +97,10 @@ class Engine:
         draining = parent is None and self.shutdown.stage is not OPEN
         admission.admit(pool, size_bytes, now, draining=draining)
         ticket = Ticket(request, pool, now, deadline, parent, size_bytes)
-        pool.queued_bytes += size_bytes
-        if now < pool.returns.until:
-            pool.returns.one_came(now)
-        self.tickets[request] = pool.waiting[request] = ticket
+        if pool.policy.item_timeout_s is not None:
+            deadline = ticket.expect_part(deadline, now)
+        self.tickets[request] = ticket
+        pool.join(ticket, now)
         if parent is not None:
             self.families.born(request, parent)
         self.deadlines.add(deadline, request, self.tickets)
@@ -110,16 +110,6 @@ class Engine:
         if len(pool.waiting) == 1 and now < deadline and routing.has_idle(pool):
             self._fill(pool, now, out)
         return out
-
-    def coming(self, deployment: DeploymentId, size_bytes: int, now: float) -> None:
-        """So much more of a large body is on its way. Raises Refused if there is no room for it."""
-        pool = self.pools[deployment]
-        admission.admit(pool, size_bytes, now, draining=self.shutdown.stage is not OPEN)
-        pool.coming_bytes += size_bytes
-
-    def came(self, deployment: DeploymentId, size_bytes: int) -> None:
-        """All that was on its way is here, or will never be."""
-        self.pools[deployment].coming_bytes -= size_bytes
 
     def hung_up(self, request: RequestId, now: float) -> list[Action]:  # noqa: ARG002 - every event has its time
         """The caller went away."""
@@ -229,7 +219,7 @@ class Engine:
         return out
 
     def _expire(self, now: float, out: list[Action]) -> None:
-        for request in self.deadlines.late(now):
+        for request in self.deadlines.late(now, self.tickets):
             self._abandon(request, Outcome.EXPIRED, out)
         self.alarm, self.rung = self.deadlines.next_at(), inf
 
@@ -345,7 +335,7 @@ class Engine:
         for ticket in call.tickets:
             ticket.deaths += (why,)
             ticket.phase = after_lose[ticket.phase]
-            allowed = ticket.pool.policy.retry_on_crash
+            allowed = ticket.pool.policy.retry_on_crash and not ticket.streamed
             if ticket.phase is WAITING and not poison.try_again(ticket.deaths, allowed=allowed):
                 ticket.phase = after_abandon[ticket.phase]
                 out.append(Settle(ticket.id, Outcome.LOST))
@@ -361,7 +351,7 @@ class Engine:
             if ticket.phase is CLOSED:
                 self._close(ticket, out)
             else:
-                self._end_children(ticket.id, out)  # whoever asked for them asks no more
+                self.end_children(ticket.id, out)  # whoever asked for them asks no more
 
     # --- endings ---------------------------------------------------------------------
 
@@ -385,7 +375,7 @@ class Engine:
             out.append(sending.stop(call, ticket))
         elif not copy.recalled_from and sending.worth_recalling(call):
             out.append(sending.recall(call))
-        self._end_children(request, out)
+        self.end_children(request, out)
 
     def _close(self, ticket: Ticket, out: list[Action]) -> None:
         del self.tickets[ticket.id]
@@ -393,8 +383,9 @@ class Engine:
         ticket.pool.flow.ended += 1
         if self.families.children:
             self.families.closed(ticket)
-            self._end_children(ticket.id, out)
+            self.end_children(ticket.id, out)
 
-    def _end_children(self, parent: RequestId, out: list[Action]) -> None:
+    def end_children(self, parent: RequestId, out: list[Action]) -> None:
+        """End what this request had asked for."""
         for child in self.families.orphaned(parent):
             self._abandon(child, Outcome.CANCELLED, out)

@@ -60,6 +60,15 @@ class Stop(NamedTuple):
     place: int
 
 
+class Grant(NamedTuple):
+    """Let the replica send so many more parts of the answer at `place` of a call."""
+
+    replica: ReplicaId
+    serial: Serial
+    place: int
+    parts: int
+
+
 class Settle(NamedTuple):
     """Give the caller its ending; if answered, it is the call's answer at `place`."""
 
@@ -110,4 +119,4 @@ class Drained(NamedTuple):
 
 
 FleetAction = Start | Evict | Kill | GiveUp | Drained
-Action = Send | Recall | Stop | Settle | Again | WakeAt | FleetAction
+Action = Send | Recall | Stop | Grant | Settle | Again | WakeAt | FleetAction

@@ -5,7 +5,8 @@
        └────RETURN─────┴──RETURN, LOSE───┘      (recalled in time; its replica died)
 
 SENT exists because calls are sent to a busy replica before it can begin them: such a request is
-still ours to take back. LEAVING exists because a caller can go away faster than a replica can stop.
+still ours to take back. LEAVING exists because a caller can go away faster than a replica can stop,
+or have its whole answer while the call goes on for its mates.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Step(IntEnum):
     ABANDON = auto()
     RELEASE = auto()
     LOSE = auto()
+    PART = auto()
 
 
 NEXT: Mapping[tuple[Phase, Step], Phase] = {
@@ -50,6 +52,7 @@ NEXT: Mapping[tuple[Phase, Step], Phase] = {
     (Phase.RUNNING, Step.RETURN): Phase.WAITING,
     (Phase.RUNNING, Step.ABANDON): Phase.LEAVING,
     (Phase.RUNNING, Step.RELEASE): Phase.CLOSED,
+    (Phase.RUNNING, Step.PART): Phase.LEAVING,  # answered, while its call goes on for others
     (Phase.RUNNING, Step.LOSE): Phase.WAITING,
     (Phase.LEAVING, Step.ABANDON): Phase.LEAVING,  # timed out after hanging up: no news
     (Phase.LEAVING, Step.CLAIM): Phase.LEAVING,
@@ -80,6 +83,7 @@ after_return: Final = After(Step.RETURN)
 after_abandon: Final = After(Step.ABANDON)
 after_release: Final = After(Step.RELEASE)
 after_lose: Final = After(Step.LOSE)
+after_part: Final = After(Step.PART)
 
 # Plain names for the paths every request takes: reading `Phase.RUNNING` costs Python 3.11 90 ns.
 WAITING: Final = Phase.WAITING

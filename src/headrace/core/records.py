@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from math import inf
 
 from headrace.core.batching import BatchPolicy, Curve, Pace, Returns
 from headrace.core.flow import Flow
@@ -27,6 +28,10 @@ class Policy:
     slots: int = 0
     """Requests at once in a replica; 0 is a leaf: one call at a time, the next ones sent ahead."""
     retry_on_crash: bool = True
+    item_timeout_s: float | None = None
+    """Seconds to the first part of a streamed answer, and from one to the next."""
+    send_ahead: bool = True
+    """Whether a leaf may have calls that it has not begun; not where nobody knows a call's end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,8 +46,21 @@ class Ticket:
     size_bytes: int = 0
     phase: Phase = WAITING
     call: Call | None = None
+    latest: float = inf
+    """Its deadline in all; that of a stream moves with each part, no further than this."""
+    streamed: bool = False
+    """Its reader has a part of the answer: it cannot be run again."""
+    taken: int = 0
+    """Parts that its reader took since the last grant."""
     deaths: tuple[Why, ...] = ()
     """How replicas ended that ran it."""
+
+    def expect_part(self, latest: float, now: float) -> float:
+        """Move the deadline of a stream to the time when its next part is due; return it."""
+        idle_s = self.pool.policy.item_timeout_s
+        if idle_s is not None:
+            self.latest, self.deadline = latest, min(latest, now + idle_s)
+        return self.deadline
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +163,13 @@ class Pool:
             if self.pace.calls % EVERY == 1:
                 self.returns.horizon_s = self.curve.line()[1]
             self.returns.call_ended(n, now)
+
+    def join(self, ticket: Ticket, now: float) -> None:
+        """Let a request wait that has just arrived."""
+        self.waiting[ticket.id] = ticket
+        self.queued_bytes += ticket.size_bytes
+        if now < self.returns.until:
+            self.returns.one_came(now)
 
     def unqueue(self, tickets: list[Ticket]) -> None:
         """Take the bodies of requests that are not queued any more off the count."""

@@ -30,8 +30,8 @@ def room(copy: Copy, now: float) -> int:
     size = policy.batch.max_size
     if policy.slots:
         return min(size, policy.slots - copy.held)
-    if not calls:
-        return size
+    if not calls or not policy.send_ahead:
+        return 0 if calls else size
     first_s = next(iter(calls.values())).predicted_s
     behind_s = copy.ahead_s - first_s
     if first_s < 0 or behind_s > WINDOW_S or len(calls) >= MOST_CALLS:
@@ -57,7 +57,8 @@ def load(copy: Copy) -> float:
 
 def opens_at(copy: Copy) -> float:
     """When time alone lets the next call leave for a busy leaf replica; infinite if it does not."""
-    if copy.pool.policy.slots or not copy.calls or head(copy).predicted_s < 0:
+    policy = copy.pool.policy
+    if policy.slots or not policy.send_ahead or not copy.calls or head(copy).predicted_s < 0:
         return inf
     return copy.since + copy.ahead_s - WINDOW_S
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Sequence
 from headrace.core.messages import ReplicaId, Serial, Why
 from headrace.errors import HeadraceError
 from headrace.interfaces import Capabilities, Inbox
-from headrace.model.envelope import Envelope, Reply
+from headrace.model.envelope import Envelope, Part, Reply
 from headrace.model.hooks import compile_plan
 from headrace.model.source import fetch
 from headrace.replica.frames import Load
@@ -25,7 +25,7 @@ class InlineReplica:
 
     capabilities = Capabilities(interrupts=False, survives_crash=False)
 
-    def __init__(self, load: Load, inbox: Inbox[Reply]) -> None:
+    def __init__(self, load: Load, inbox: Inbox[Reply, Part]) -> None:
         """Set the model up, as a task; `ready` or `gone` follows."""
         self._id = ReplicaId(load.replica)
         self._load, self._inbox = load, inbox
@@ -77,6 +77,11 @@ class InlineReplica:
         """See `interfaces.Replica`."""
         if self._tasks is not None:
             self._tasks.give_up_on(serial)
+
+    def grant(self, serial: Serial, place: int, parts: int) -> None:
+        """See `interfaces.Replica`."""
+        if self._tasks is not None:
+            self._tasks.grant(serial, place, parts)
 
     def evict(self) -> None:
         """See `interfaces.Replica`."""

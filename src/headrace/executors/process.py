@@ -13,17 +13,20 @@ from headrace.executors.lending import Lending
 from headrace.executors.output import Lines
 from headrace.interfaces import Capabilities, Inbox
 from headrace.memory.arena import Arena
-from headrace.model.envelope import Envelope, Reply
+from headrace.model.envelope import Envelope, Part, Reply
 from headrace.processes.birth import bear
 from headrace.processes.watch import Watch, in_words, kill_group, why_it_ended
 from headrace.replica.frames import (
     Calls,
+    Credit,
+    Ended,
     Failed,
     Finished,
     Freed,
     GiveUpOn,
     Load,
     Order,
+    Parts,
     Progress,
     Ready,
     Report,
@@ -53,7 +56,7 @@ class ProcessReplica:
         self,
         load: Load,
         environment: Mapping[str, str],
-        inbox: Inbox[Reply],
+        inbox: Inbox[Reply, Part],
         arena: Arena | None = None,
     ) -> None:
         """Start the process, from the event loop; `ready` or `gone` follows. Raises OSError."""
@@ -108,6 +111,10 @@ class ProcessReplica:
     def stop(self, serial: Serial, place: int) -> None:
         """See `interfaces.Replica`."""
         self._order(GiveUpOn(serial, place))
+
+    def grant(self, serial: Serial, place: int, parts: int) -> None:
+        """See `interfaces.Replica`."""
+        self._order(Credit(serial, place, parts))
 
     def evict(self) -> None:
         """See `interfaces.Replica`."""
@@ -210,6 +217,15 @@ class ProcessReplica:
             case Freed(places):
                 if self._lending is not None:
                     self._lending.came_back(places)
+            case _:
+                self._hear_the_rest(report)
+
+    def _hear_the_rest(self, report: Parts | Ended | Progress | Failed) -> None:
+        match report:
+            case Parts(serial, parts):
+                self._inbox.parts(self._id, Serial(serial), parts)
+            case Ended(serial, place, reply):
+                self._inbox.ended_one(self._id, Serial(serial), place, reply)
             case Progress(done, total, what):
                 self._inbox.progress(self._id, done, total, what)
             case Failed(message, traceback):

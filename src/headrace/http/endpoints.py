@@ -24,7 +24,7 @@ from headrace.http.messages import Receive, Response, Scope, Send, respond
 from headrace.http.problems import encoded, from_error, from_fault, problem
 from headrace.memory.arena import Region
 from headrace.memory.slots import Slot, length_of, view_of
-from headrace.model.envelope import Answer, Envelope, Fault, Head, Reply
+from headrace.model.envelope import Answer, Closed, Envelope, Fault, Head, Reply
 from headrace.runtime.driver import Driver, Ending
 from headrace.runtime.metrics import Endings
 
@@ -210,6 +210,8 @@ def _response(ending: Reply | HeadraceError, label: bytes) -> Response:
                 return Response(200, view_of(ending), [JSON])
             case Fault():
                 return from_fault(ending, label.decode())
+            case Closed():  # its parts were heard
+                return Response(200, b"")
             case Answer():
                 headers = encoded(ending.headers)
                 if ending.content_type:

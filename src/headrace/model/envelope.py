@@ -67,4 +67,17 @@ class Fault(Struct, array_like=True, tag=2, frozen=True):
     """Where the hook raised; only while debugging."""
 
 
-Reply = bytes | Slot | Answer | Fault
+class Closed(Struct, array_like=True, tag=4, frozen=True):
+    """A streamed answer is complete: its parts went before."""
+
+
+class Opened(Struct, array_like=True, tag=5, frozen=True):
+    """A streamed answer begins; it is the first of its parts, the others are bytes of the body."""
+
+    status: int
+    content_type: str
+    headers: list[tuple[str, str]] = []
+
+
+Part = bytes | Opened
+Reply = bytes | Slot | Answer | Fault | Closed

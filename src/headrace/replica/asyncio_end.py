@@ -11,6 +11,7 @@ from headrace.model.hooks import Plan
 from headrace.replica.end import End
 from headrace.replica.frames import (
     Calls,
+    Credit,
     Freed,
     GiveUpOn,
     Load,
@@ -86,6 +87,8 @@ class AsyncEnd:
                 self._begin(calls)
             case GiveUpOn(serial):
                 self._tasks.give_up_on(serial)
+            case Credit(serial, place, parts):
+                self._tasks.grant(serial, place, parts)
             case TearDown():
                 self._end(politely=True)
             case Freed(places):

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from headrace.model.deployment import Options
-from headrace.model.envelope import Envelope, Reply
+from headrace.model.envelope import Envelope, Part, Reply
 from headrace.model.source import Source
 
 HEAD = struct.Struct("<I")
@@ -62,7 +62,15 @@ class Freed(Struct, array_like=True, tag=6, frozen=True):
     places: list[tuple[int, int]]
 
 
-Order = Load | Calls | GiveUpOn | TearDown | Trim | Freed
+class Credit(Struct, array_like=True, tag=7, frozen=True):
+    """So many more parts of the answer at `place` may be sent: its reader took as many."""
+
+    serial: int
+    place: int
+    parts: int
+
+
+Order = Load | Calls | GiveUpOn | TearDown | Trim | Freed | Credit
 
 # --- replica to worker -----------------------------------------------------------------
 
@@ -100,7 +108,22 @@ class Failed(Struct, array_like=True, tag=5, frozen=True):
     traceback: str
 
 
-Report = Ready | Progress | Finished | Returned | Failed | Freed
+class Parts(Struct, array_like=True, tag=7, frozen=True):
+    """Parts of streamed answers of a call, each with its place."""
+
+    serial: int
+    parts: list[tuple[int, Part]]
+
+
+class Ended(Struct, array_like=True, tag=8, frozen=True):
+    """The answer at `place` is complete, or failed, while others of its call go on."""
+
+    serial: int
+    place: int
+    reply: Reply
+
+
+Report = Ready | Progress | Finished | Returned | Failed | Freed | Parts | Ended
 
 read_order = msgspec.msgpack.Decoder(Order).decode
 read_report = msgspec.msgpack.Decoder(Report).decode

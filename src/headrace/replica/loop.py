@@ -15,6 +15,7 @@ from headrace.model.hooks import Plan
 from headrace.replica.end import End
 from headrace.replica.frames import (
     Calls,
+    Credit,
     Freed,
     GiveUpOn,
     Load,
@@ -63,7 +64,7 @@ def _read(inbox: Inbox, end: End) -> bool:
                 end.bodies.freed(places)
             case Trim():
                 end.bodies.trim()
-            case GiveUpOn() | Load():
+            case GiveUpOn() | Load() | Credit():
                 pass  # a leaf runs on: its signal comes with the page
             case _:
                 assert_never(order)

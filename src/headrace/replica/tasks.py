@@ -43,6 +43,9 @@ class Tasks:
             if self._wanted[serial] <= 0:
                 self._running[serial].cancel()
 
+    def grant(self, serial: int, place: int, parts: int) -> None:
+        """Allow so many more parts of a streamed answer."""
+
     async def all_ended(self) -> None:
         """Return when no call is under way."""
         while self._running:

@@ -11,6 +11,7 @@ from typing import assert_never
 
 import msgspec
 
+from headrace.core import intake, streaming
 from headrace.core.engine import Engine
 from headrace.core.messages import (
     Action,
@@ -20,6 +21,7 @@ from headrace.core.messages import (
     Evict,
     FleetAction,
     GiveUp,
+    Grant,
     Kill,
     Outcome,
     Recall,
@@ -37,7 +39,7 @@ from headrace.core.records import Policy
 from headrace.errors import Draining, Expired, HeadraceError, ReplicaLost
 from headrace.interfaces import Clock, Replica
 from headrace.memory.slots import length_of
-from headrace.model.envelope import Envelope, Reply
+from headrace.model.envelope import Envelope, Part, Reply
 
 log = logging.getLogger("headrace.runtime")
 
@@ -70,7 +72,7 @@ Ending = Reply | HeadraceError | None
 class Asked:
     """One request on its way; `ended` is called once, with its ending."""
 
-    __slots__ = ("deployment", "ended", "envelope", "id")
+    __slots__ = ("deployment", "ended", "envelope", "heard", "id")
 
     def __init__(
         self,
@@ -78,8 +80,10 @@ class Asked:
         deployment: DeploymentId,
         envelope: Envelope,
         ended: Callable[[Ending], None],
+        heard: Callable[[Part], None] | None,
     ) -> None:
-        self.id, self.deployment, self.envelope, self.ended = number, deployment, envelope, ended
+        self.id, self.deployment, self.envelope = number, deployment, envelope
+        self.ended, self.heard = ended, heard
 
     def __repr__(self) -> str:
         return f"<Asked {self.id} {self.envelope.label} for {self.deployment}>"
@@ -118,8 +122,12 @@ class Driver:
         envelope: Envelope,
         ended: Callable[[Ending], None],
         parent: RequestId | None = None,
+        heard: Callable[[Part], None] | None = None,
     ) -> Asked:
-        """Queue a request. Raises Refused if it may not wait; then `ended` is never called."""
+        """Queue a request. Raises Refused if it may not wait; then `ended` is never called.
+
+        A streamed answer is `heard` part by part before it has `ended`; acknowledge with `took`.
+        """
         self._last += 1
         number = RequestId(self._last)
         actions = self.engine.arrived(
@@ -130,7 +138,7 @@ class Driver:
             size_bytes=length_of(envelope.payload),
             parent=parent,
         )
-        asked = Asked(number, deployment, envelope, ended)
+        asked = Asked(number, deployment, envelope, ended, heard)
         self._asked[number] = asked
         if actions:
             self._do(actions)
@@ -140,11 +148,16 @@ class Driver:
 
     def coming(self, deployment: DeploymentId, size_bytes: int) -> None:
         """Count so much of a large body that is on its way. Raises Refused if there is no room."""
-        self.engine.coming(deployment, size_bytes, self._clock())
+        intake.coming(self.engine, deployment, size_bytes, self._clock())
 
     def came(self, deployment: DeploymentId, size_bytes: int) -> None:
         """Count it no longer."""
-        self.engine.came(deployment, size_bytes)
+        intake.came(self.engine, deployment, size_bytes)
+
+    def took(self, asked: Asked, parts: int) -> None:
+        """So many parts of a streamed answer went on to the reader: there is room for others."""
+        self._do(streaming.took(self.engine, asked.id, parts))
+        self._flush()
 
     def hang_up(self, asked: Asked) -> None:
         """Drop a request whose caller is gone."""
@@ -174,6 +187,24 @@ class Driver:
         for action in self.engine.finished(replica, serial, took_s, self._clock()):
             if type(action) is Settle and action.outcome is Outcome.ANSWERED:
                 self._end(self._asked.pop(action.request), replies[action.place])
+            else:
+                self._do((action,))
+        self._plan_turn()
+
+    def parts(self, replica: ReplicaId, serial: Serial, parts: Sequence[tuple[int, Part]]) -> None:
+        """Parts of streamed answers came."""
+        now = self._clock()
+        for place, part in parts:
+            request = streaming.part_came(self.engine, replica, serial, place, now)
+            asked = None if request is None else self._asked.get(request)
+            if asked is not None and asked.heard is not None:
+                asked.heard(part)
+
+    def ended_one(self, replica: ReplicaId, serial: Serial, place: int, reply: Reply) -> None:
+        """One answer of a call has ended, and the call goes on."""
+        for action in streaming.ended_early(self.engine, replica, serial, place):
+            if type(action) is Settle and action.outcome is Outcome.ANSWERED:
+                self._end(self._asked.pop(action.request), reply)
             else:
                 self._do((action,))
         self._plan_turn()
@@ -242,13 +273,23 @@ class Driver:
                     asked.envelope = msgspec.structs.replace(
                         asked.envelope, attempt=asked.envelope.attempt + 1
                     )
-                case Stop(replica, serial, place):
-                    self.replicas[replica].stop(serial, place)
-                    self._touched.add(replica)
-                case Recall(replica, serial):
-                    self._recall(replica, serial)
+                case Stop() | Grant() | Recall():
+                    self._do_to_call(action)
                 case _:
                     self._do_to_replicas(action)
+
+    def _do_to_call(self, action: Stop | Grant | Recall) -> None:
+        match action:
+            case Stop(replica, serial, place):
+                self.replicas[replica].stop(serial, place)
+                self._touched.add(replica)
+            case Grant(replica, serial, place, parts):
+                self.replicas[replica].grant(serial, place, parts)
+                self._touched.add(replica)
+            case Recall(replica, serial):
+                self._recall(replica, serial)
+            case _:
+                assert_never(action)
 
     def _do_to_replicas(self, action: FleetAction) -> None:
         match action:

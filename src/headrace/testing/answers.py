@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from headrace.memory.slots import Slot, view_of
-from headrace.model.envelope import Answer, Fault, Reply
+from headrace.model.envelope import Answer, Closed, Fault, Reply
 
 JSON = "application/json"
 LONGEST = 200  # characters of a value in a message
@@ -37,6 +37,8 @@ def parts(reply: Reply) -> dict[str, Any]:
             shown = bytes(view_of(body))
             answer = msgspec.json.decode(shown) if content_type == JSON and shown else shown
             return {"answer": answer, "status": status, "headers": headers}
+        case Closed():
+            return {"answer": None, "status": 200, "headers": []}
         case Fault(status, _, detail, path, headers):
             return {"answer": detail, "status": status, "headers": headers, "path": path}
 

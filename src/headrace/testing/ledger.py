@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from headrace.core.messages import ReplicaId, Serial, Why
-from headrace.model.envelope import Reply
+from headrace.model.envelope import Part, Reply
 
 PATIENCE_S = 10.0
 
@@ -28,6 +28,8 @@ class Ledger:
     readied: int = 0
     answers: dict[Serial, list[Reply]] = field(default_factory=dict)
     returns: list[Serial] = field(default_factory=list)
+    streams: dict[tuple[Serial, int], list[Part]] = field(default_factory=dict)
+    early: dict[tuple[Serial, int], Reply] = field(default_factory=dict)
     endings: list[Gone] = field(default_factory=list)
     steps: list[tuple[float, float, str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -50,6 +52,17 @@ class Ledger:
         """Write it down."""
         self._note(f"{replica} finished {serial}", once=serial not in self.ended and took_s >= 0)
         self.answers[serial] = list(replies)
+
+    def parts(self, replica: ReplicaId, serial: Serial, parts: Sequence[tuple[int, Part]]) -> None:
+        """Write it down."""
+        self._note(f"{replica} sent parts of {serial}", once=serial not in self.ended)
+        for place, part in parts:
+            self.streams.setdefault((serial, place), []).append(part)
+
+    def ended_one(self, replica: ReplicaId, serial: Serial, place: int, reply: Reply) -> None:
+        """Write it down."""
+        self._note(f"{replica} ended {place} of {serial}", once=serial not in self.ended)
+        self.early[serial, place] = reply
 
     def returned(self, replica: ReplicaId, serial: Serial) -> None:
         """Write it down."""

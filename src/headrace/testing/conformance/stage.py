@@ -17,12 +17,12 @@ from headrace.interfaces import Inbox, Replica
 from headrace.memory.slots import view_of
 from headrace.model.api import Model
 from headrace.model.deployment import options_of
-from headrace.model.envelope import Answer, Envelope, Fault, Reply
+from headrace.model.envelope import Answer, Closed, Envelope, Fault, Part, Reply
 from headrace.model.source import source_of
 from headrace.replica.frames import Load
 from headrace.testing.ledger import Gone, Ledger
 
-Make = Callable[[Load, Inbox[Reply]], Replica[Envelope]]
+Make = Callable[[Load, Inbox[Reply, Part]], Replica[Envelope]]
 """Starts a replica that reports to the inbox."""
 
 
@@ -113,6 +113,6 @@ def envelope(body: Any) -> Envelope:
 
 def value_of(reply: Reply) -> Any:
     """Read a reply as its client would; a fault stays one."""
-    if isinstance(reply, Fault):
+    if isinstance(reply, Fault | Closed):
         return reply
     return msgspec.json.decode(view_of(reply.body if isinstance(reply, Answer) else reply))
