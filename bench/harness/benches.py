@@ -1,4 +1,4 @@
-"""The three benches, each as what it does: one line quickly, everything, or only its page anew."""
+"""The four benches, each as what it does: one line quickly, everything, or only its page anew."""
 
 import subprocess
 from collections.abc import Callable
@@ -6,12 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import bodies, forest, machine, report, report_bodies, report_forest, venvs
+from harness import (
+    bodies,
+    forest,
+    machine,
+    report,
+    report_bodies,
+    report_forest,
+    report_streams,
+    streams,
+    venvs,
+)
 from harness.contenders import BATCHING, BENCH
 from harness.contenders import PEERS as ECHO_PEERS
 from harness.duels import SCENES, Effort, Means, fight, programme
 from harness.orders import QUICK, Orders, line, say, whisper
-from harness.results import BodiesResults, Duel, ForestResults, Results, load_as, save
+from harness.results import (
+    BodiesResults,
+    Duel,
+    ForestResults,
+    Results,
+    StreamsResults,
+    load_as,
+    save,
+)
 from harness.standing import weigh
 
 PAGE, KEPT = BENCH / "README.md", BENCH / "results"
@@ -132,6 +150,14 @@ def _bodies(names: tuple[str, ...], effort: Effort, _orders: Orders) -> BodiesRe
     return bodies.measure(names, effort, say)
 
 
+def _streams_quick(names: tuple[str, ...], effort: Effort) -> list[tuple[str, Duel]]:
+    return streams.quick(names, effort, whisper)
+
+
+def _streams(names: tuple[str, ...], effort: Effort, _orders: Orders) -> StreamsResults:
+    return streams.measure(names, effort, say)
+
+
 BENCHES = (
     Bench(
         "echo",
@@ -164,6 +190,17 @@ BENCHES = (
         _bodies,
         report_bodies.render,
         "plot_bodies.py",
+        Effort(pairs=5),
+    ),
+    Bench(
+        "streams",
+        "streams",
+        streams.PEERS,
+        StreamsResults,
+        _streams_quick,
+        _streams,
+        report_streams.render,
+        "plot_streams.py",
         Effort(pairs=5),
     ),
 )

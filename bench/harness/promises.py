@@ -15,6 +15,7 @@ from harness.results import (
     Inside,
     Results,
     Scene,
+    StreamsResults,
     Weight,
     p50_ms,
     p99_ms,
@@ -58,7 +59,7 @@ class Verdict:
 
 def ratio(
     scene: Scene, peer: str, figure: Callable[[Load], float | None]
-) -> Callable[[Results | ForestResults], Found]:
+) -> Callable[[Results | ForestResults | StreamsResults], Found]:
     """Measure Headrace / peer as the median of the pairwise ratios."""
     return lambda results: _ratio(results.duel(scene, HEADRACE, peer), figure)
 
@@ -96,6 +97,12 @@ def slope(figure: Callable[[Weight], float]) -> Callable[[BodiesResults], Found]
         return (curve.note or curve.slope(figure)) if curve else None
 
     return measure
+
+
+def first_ms(results: StreamsResults) -> Found:
+    """Measure how long Headrace's one client waited for a first item, the median."""
+    first = results.first(HEADRACE)
+    return (first.note or median(first.firsts_ms)) if first else None
 
 
 def start_s(results: Results) -> Found:
@@ -188,6 +195,11 @@ BODIES_PROMISES: Sequence[Promise[BodiesResults]] = (
         most=1,
         unit=" MB",
     ),
+)
+
+STREAMS_PROMISES: Sequence[Promise[StreamsResults]] = (
+    Promise("items/s of 64 streams, against LitServe", ratio(CROWD, "litserve", rate), least=5),
+    Promise("first item of one client", first_ms, most=5, unit=" ms"),
 )
 
 

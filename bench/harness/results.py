@@ -14,6 +14,7 @@ from harness.machine import Machine
 R = TypeVar("R")
 
 WARM_UP = 200  # large bodies before a server's memory is judged
+ITEMS = 200  # of a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,34 @@ class BodiesResults:
     def curve(self, name: str) -> Curve | None:
         """Find how a server's memory went by its name."""
         return next((curve for curve in self.curves if curve.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """How long one client waited for a stream's first item and for its last, in milliseconds."""
+
+    name: str
+    firsts_ms: list[float] = field(default_factory=list)
+    wholes_ms: list[float] = field(default_factory=list)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsResults:
+    """One session of measuring streams; a request of its duels is a stream of `ITEMS`."""
+
+    machine: Machine
+    seconds: int
+    duels: list[Duel] = field(default_factory=list)
+    firsts: list[First] = field(default_factory=list)
+
+    def duel(self, scene: Scene, one: str, other: str) -> Duel | None:
+        """Find a duel by who met whom, and how."""
+        return find(self.duels, scene, one, other)
+
+    def first(self, name: str) -> First | None:
+        """Find how long a server's clients waited by its name."""
+        return next((first for first in self.firsts if first.name == name), None)
 
 
 def find(duels: Iterable[Duel], scene: Scene, one: str, other: str) -> Duel | None:

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from headrace._version import __version__
     from headrace.errors import Cancelled, HeadraceError, HTTPError
     from headrace.model.adapters import Decode, Encode
-    from headrace.model.api import Model
+    from headrace.model.api import DONE, Model
     from headrace.model.context import Context, current_context
     from headrace.model.deployment import deployment
     from headrace.model.types import Request, Upload
     from headrace.server import Running, Server, run, start
 
 __all__ = [
+    "DONE",
     "Cancelled",
     "Context",
     "Decode",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "DONE": "model.api",
     "Cancelled": "errors",
     "Context": "model.context",
     "Decode": "model.adapters",

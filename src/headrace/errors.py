@@ -207,7 +207,7 @@ class AddressError(StartError):
 
 
 class Cancelled(BaseException):
-    """The work is no longer wanted; clean up in `finally` and let it pass."""
+    """Raised in a hook whose callers have all left; clean up in `finally` and let it pass."""
 
 
 class ImpossibleStep(HeadraceError):

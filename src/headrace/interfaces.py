@@ -55,7 +55,7 @@ class Capabilities:
     """What a kind of replica can do beyond its duties; `testing.check_replica` holds it to this."""
 
     interrupts: bool
-    """`stop` ends a sync hook too; async ones always."""
+    """`interrupt` ends a sync hook; an async one is ended by `stop`, always."""
     survives_crash: bool
     """User code runs apart: a crash is heard as `gone`, and what it prints as `said`."""
 
@@ -95,11 +95,20 @@ class Replica(Protocol[Envelope_contra]):
     def stop(self, serial: Serial, place: int) -> None:
         """Give up on one request of a call as soon as possible; the call still ends."""
 
+    def interrupt(self, serial: Serial) -> None:
+        """Raise Cancelled in the sync hook that runs this call, at once; the call still ends.
+
+        Nothing where the kind does not interrupt; no other call is ever met.
+        """
+
     def grant(self, serial: Serial, place: int, parts: int) -> None:
         """Allow so many more parts of a streamed answer, beyond the core/credit.WINDOW of each."""
 
     def evict(self) -> None:
         """Finish the calls it has, tear down, and end; one that still loads ends at once."""
+
+    def abort(self) -> None:
+        """Print where every thread stands, where that can be, and end in a moment, as asked."""
 
     def kill(self, why: Why = Why.ASKED, words: str = "") -> None:
         """End at once; `gone` tells this `why`, and these words where the replica left none."""

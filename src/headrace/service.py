@@ -29,7 +29,7 @@ from headrace.host.tls import context_of
 from headrace.http.app import FrontDoor
 from headrace.http.around import surrounded
 from headrace.http.body import Pace, Paced
-from headrace.http.endpoints import Limits, ModelEndpoint
+from headrace.http.endpoints import Limits, ModelEndpoint, Traits
 from headrace.http.keys import Keys
 from headrace.http.messages import App
 from headrace.http.openapi import document
@@ -151,12 +151,17 @@ class Service(Watcher):
         limits = self._settings.limits()
         pace = Pace(limits.body_idle_timeout_s, limits.min_body_bytes_per_s)
         paced = {route: Paced(endpoint, pace) for route, endpoint in models.items()}
-        return FrontDoor({**operations.endpoints(), **paced}, models)
+        lanes = {
+            route: models[route]
+            for route, name in self.routes.items()
+            if not _streams(self._served[name])
+        }
+        return FrontDoor({**operations.endpoints(), **paced}, lanes, tuple(models))
 
     def _model_endpoint(self, served: Served, endings: Endings) -> ModelEndpoint | PatientEndpoint:
         options = served.options
         limits = Limits(
-            float("inf") if options.timeout_s is None else options.timeout_s,
+            _timeout_s(served),
             options.max_body_bytes or self._settings.max_body_bytes,
             self._keys.get(served.name),
         )
@@ -167,7 +172,7 @@ class Service(Watcher):
             deployment,
             endings,
             limits=limits,
-            wants_head=served.wants_head,
+            traits=Traits(served.wants_head, _streams(served)),
             region=None if memory is None else memory.region,
         )
         return PatientEndpoint(endpoint) if self._settings.debug else endpoint
@@ -237,21 +242,45 @@ def _keys_of(deployments: Sequence[Served], settings: Settings) -> dict[str, Key
     return keys
 
 
+def _streams(served: Served) -> bool:
+    """Tell whether its answers come in parts."""
+    return bool(served.streams)
+
+
+def _timeout_s(served: Served) -> float:
+    """Return how long a request may take in all."""
+    options = served.options
+    timeout_s = options.stream_timeout_s if served.streams else options.timeout_s
+    return float("inf") if timeout_s is None else timeout_s
+
+
 def _to_debug(served: Served) -> Served:
     """Return a deployment whose code a debugger can stop, for as long as it takes."""
-    options = replace(served.options, executor="inline", replicas=1, timeout_s=None)
+    endless = replace(served.options, timeout_s=None, stream_timeout_s=None)
+    options = replace(endless, executor="inline", replicas=1)
     return msgspec.structs.replace(served, options=options)
+
+
+def _batches(served: Served) -> BatchPolicy:
+    if not served.batched:
+        return BatchPolicy(served.batch_size)
+    options = served.options
+    return BatchPolicy(served.batch_size, options.batch_wait_s, options.batch_latency_target_s)
 
 
 def _policy(served: Served) -> Policy:
     options = served.options
+    stops = options.interruptible and options.executor == "process"
     return Policy(
         replicas=options.replicas,
-        batch=BatchPolicy(served.batch_size, options.batch_wait_s if served.batched else 0.0),
+        batch=_batches(served),
         max_queued=options.max_queued_requests,
         max_queued_bytes=options.max_queued_bytes,
         slots=served.slots,
         retry_on_crash=options.retry_on_crash,
+        item_timeout_s=options.timeout_s if served.streams else None,
+        send_ahead=not served.streams,
+        cancel_grace_s=options.cancel_grace_s if stops else None,
     )
 
 

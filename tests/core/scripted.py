@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 
 from headrace.core.messages import ReplicaId, RequestId, Serial
 from headrace.core.records import Policy
@@ -25,6 +26,9 @@ class Sent:
     fate: Fate = Fate.SENT
     taken: bool = False
     """The engine was told that the call is its own again."""
+    left_at: float = inf
+    """Since when nobody waits for it."""
+    interrupted: bool = False
 
 
 @dataclass
@@ -43,6 +47,9 @@ class Scripted:
     recalled: set[int] = field(default_factory=set)
     ready: bool = False
     evicted: bool = False
+    doomed: bool = False
+    started_at: float = 0.0
+    ready_at: float = 0.0
 
     @property
     def leaf(self) -> bool:

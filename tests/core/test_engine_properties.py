@@ -137,6 +137,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.die(data.draw(st.sampled_from(self.busy() or self.copies())), why, chance)
         self.over(ends=ends)
 
+    @precondition(lambda self: any(copy.doomed for copy in self.copies()))
+    @rule(ends=ENDS)
+    def die_as_asked(self, *, ends: bool) -> None:
+        for copy in [copy for copy in self.copies() if copy.doomed]:
+            self.world.die(copy, Why.ASKED)
+        self.over(ends=ends)
+
     @precondition(lambda self: self.copies(ready=False))
     @rule(data=st.data(), ends=ENDS)
     def fail_to_load(self, data: st.DataObject, *, ends: bool) -> None:

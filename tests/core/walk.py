@@ -21,10 +21,13 @@ POLICIES = {
     "stepped": Policy(batch=BatchPolicy(3), send_ahead=False, item_timeout_s=2.0),
     "large": Policy(replicas=2, batch=BatchPolicy(2), max_queued_bytes=900),
     "tasks": Policy(replicas=2, slots=3, max_queued=20),
+    "hasty": Policy(replicas=2, batch=BatchPolicy(2), max_queued=20, cancel_grace_s=0.3),
+    "left": Policy(replicas=2, slots=2, max_queued=20, cancel_grace_s=0.3),
+    "alone": Policy(replicas=2, max_queued=20, cancel_grace_s=None),
     "groups": Policy(batch=BatchPolicy(3, 0.2), slots=4, max_queued=5),
 }
 TOGETHER = [["plain"], ["batched"], ["tasks"], ["plain", "groups"], ["patient", "tasks"], ["tight"]]
-TOGETHER += [["large"], ["streams"], ["stepped", "tasks"]]
+TOGETHER += [["hasty"], ["left", "alone"], ["large"], ["streams"], ["stepped", "tasks"]]
 TOOK_S = [0.0, 0.0003, 0.001, 0.004, 0.1, 2.0]
 PASSING_S = [0.0, 0.0005, 0.002, 0.005, 0.02, 0.3, 1.0, 11.0]
 WAIT_S = [-1.0, 0.0, 0.01, 1.0, 30.0, 60.0, 60.0, 60.0]
@@ -73,12 +76,12 @@ def happen_to_replica(world: World, chance: Random, took_s: float) -> None:
     """Let a replica load, work, claim, die or say something stale."""
     copy = chance.choice(list(world.replicas.values()))
     dice = chance.random()
-    if not copy.ready and copy.deployment in world.ever_ready and dice < 0.1:
-        world.die(copy, Why.SETUP, chance.random())
-    elif not copy.ready:
+    fails = copy.deployment in world.ever_ready and dice < 0.1
+    if not copy.ready and not fails:
         world.get_ready(copy)
-    elif dice < 0.02:
-        world.die(copy, chance.choice([Why.KILLED, Why.CRASHED]), chance.random())
+    elif not copy.ready or dice < 0.02 or (copy.doomed and dice < 0.5):
+        whys = [Why.KILLED, Why.CRASHED] if copy.ready else [Why.SETUP]
+        world.die(copy, Why.ASKED if copy.doomed else chance.choice(whys), chance.random())
     elif dice < 0.06 or (copy.policy.item_timeout_s and dice < 0.4):
         stream(world, copy, chance.randint(0, 5), ends=chance.random() < 0.2)
     elif dice < 0.1:

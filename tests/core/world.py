@@ -13,6 +13,7 @@ from headrace.core import gathering
 from headrace.core.check import check
 from headrace.core.engine import Engine
 from headrace.core.messages import (
+    Abort,
     Action,
     Again,
     DeploymentId,
@@ -21,6 +22,7 @@ from headrace.core.messages import (
     FleetAction,
     GiveUp,
     Grant,
+    Interrupt,
     Kill,
     Outcome,
     Recall,
@@ -37,6 +39,7 @@ from headrace.core.messages import (
 from headrace.core.phases import Phase
 from headrace.core.records import Policy
 from headrace.errors import Draining, QueueFull, Refused, StillLoading
+from tests.core import hanging
 from tests.core.books import Books, Request
 from tests.core.scripted import Fate, Scripted, Sent
 
@@ -122,7 +125,7 @@ class World(Books):
         assert known is None or known.outcome is not None
 
     def get_ready(self, copy: Scripted) -> None:
-        copy.ready = True
+        copy.ready, copy.ready_at = True, self.now
         self.ever_ready.add(copy.deployment)
         self.tell(self.engine.replica_ready(copy.id, self.now))
 
@@ -250,6 +253,7 @@ class World(Books):
         """Tick, at the end of a turn in which something happened or with actions from one."""
         if actions is not None:
             self.tell(actions)
+        hanging.note(self, self.now)
         for _ in range(3):  # what an action makes happen ends a turn of its own
             if not self.turn_open:
                 break
@@ -262,6 +266,7 @@ class World(Books):
         self.compare()
         if not self.turn_open:
             check(self.engine, turn_ended_at=self.now)
+            hanging.note(self, self.now)
             self.nothing_is_left_lying()
 
     def do(self, actions: Sequence[Action]) -> None:
@@ -274,7 +279,7 @@ class World(Books):
                     self.settled(self.requests[request], outcome, place)
                 case Recall(replica, serial):
                     self.recalled(self.replicas[replica], serial)
-                case Stop() | Grant():
+                case Stop() | Grant() | Interrupt():
                     self.do_to_call(action)
                 case WakeAt(when):
                     assert self.now < when, "it would ring without end"
@@ -284,8 +289,12 @@ class World(Books):
                 case _:
                     self.do_to_replicas(action)
 
-    def do_to_call(self, action: Stop | Grant) -> None:
-        call = self.replicas[action.replica].calls[action.serial]
+    def do_to_call(self, action: Stop | Grant | Interrupt) -> None:
+        copy = self.replicas[action.replica]
+        call = copy.calls[action.serial]
+        if isinstance(action, Interrupt):
+            hanging.interrupted(self, copy, call)
+            return
         request = self.requests[call.requests[action.place]]
         if isinstance(action, Grant):
             request.granted += action.parts
@@ -303,12 +312,15 @@ class World(Books):
                 self.replicas[replica] = Scripted(
                     replica, deployment, policy, self.trusted, self.contested_runs
                 )
+                self.replicas[replica].started_at = self.now
                 assert len(self.of(deployment)) <= policy.replicas
             case Evict(replica):
                 assert not self.replicas[replica].evicted
                 self.evicting = self.replicas[replica].evicted = True
             case Kill(replica):
                 assert self.replicas[replica].evicted
+            case Abort(replica):
+                hanging.aborted(self, self.replicas[replica], self.now)
             case GiveUp(deployment):
                 assert deployment not in self.ever_ready
                 self.given_up.append(deployment)
@@ -322,6 +334,7 @@ class World(Books):
     def sent(self, copy: Scripted, serial: Serial, requests: tuple[RequestId, ...]) -> None:
         assert copy.ready
         assert not copy.evicted
+        assert not hanging.gets_no_calls(self, copy, self.now), "it hangs"
         assert not copy.recalled, "it has calls to hand over"
         known = [self.requests[number] for number in requests]
         assert all(r.outcome is None and r.at is None for r in known), "it is elsewhere or over"
@@ -335,7 +348,7 @@ class World(Books):
             assert len(known) == 1
             assert not any(r.suspect for r in aboard)
         if copy.leaf and copy.calls:
-            idle = [c for c in self.of(copy.deployment) if c.ready and not c.calls]
+            idle = [c for c in self.of(copy.deployment) if c.ready and not c.calls and not c.doomed]
             assert not idle or known[0].suspect, "another one has nothing to do"
         assert copy.leaf or len(aboard) + len(known) <= copy.policy.slots
         copy.receive(serial, requests)
@@ -390,6 +403,7 @@ class World(Books):
                 assert pool.copies[copy.id].held == held
 
     def nothing_is_left_lying(self) -> None:
+        hanging.nothing_hangs(self, self.now, self.alarm)
         for request in self.live():
             assert self.now < request.deadline
             assert self.alarm <= request.deadline
@@ -399,6 +413,8 @@ class World(Books):
             calm = [request for request in waiting if not request.suspect]
             for copy in self.of(name):
                 if not copy.ready or copy.evicted or copy.recalled:
+                    continue
+                if copy.doomed or hanging.overdue(copy, self.now):
                     continue
                 if not copy.calls:
                     assert len(calm) == len(waiting), "a suspect could run"

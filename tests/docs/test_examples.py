@@ -40,7 +40,8 @@ ASKED: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 def test_every_example_is_asked() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(ASKED)
+    elsewhere = {"streaming.py"}  # in test_streaming.py: its answer is no JSON
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(ASKED) | elsewhere
 
 
 @pytest.mark.parametrize("name", ASKED)

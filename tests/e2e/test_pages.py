@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import uvicorn
@@ -23,7 +24,7 @@ from starlette.routing import Mount, Route
 
 import headrace as hr
 from headrace.host.sockets import bind, url_of
-from tests.e2e.serving import Program, served, wait_for
+from tests.e2e.serving import PATIENCE_S, Program, served, wait_for
 from tests.support.needs import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(90)]
@@ -290,3 +291,35 @@ def test_an_endless_answer_is_shown_in_part_only(browser: webdriver.Chrome) -> N
         wait_for(lambda: "300,000 bytes" in said(plain, ".figures"), "the end")
         length = "return document.querySelector('.answer').textContent.length"
         assert browser.execute_script(length) == 200_000 + len("\n...")
+
+
+@hr.deployment(executor="inline")
+class Tells(hr.Model):
+    """Tells each word when the test lets it."""
+
+    words: ClassVar[queue.Queue[str | None]] = queue.Queue()
+
+    async def predict(self, first: str) -> AsyncIterator[str]:
+        yield first
+        while (word := await asyncio.to_thread(self.words.get, timeout=PATIENCE_S)) is not None:
+            yield word
+
+
+def test_a_models_own_stream_is_shown_as_it_comes(browser: webdriver.Chrome) -> None:
+    with hr.start(Tells, port=0) as server:
+        tells = card(browser, server.url, "tells")
+        editor = tells.find_element(By.TAG_NAME, "textarea")
+        editor.clear()
+        editor.send_keys('"Once"')
+        tells.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
+        wait_for(lambda: said(tells, ".answer") == "Once", "the first item")
+        assert said(tells, ".figures").startswith("first byte after ")
+        Tells.words.put(" upon")
+        wait_for(lambda: said(tells, ".answer") == "Once upon", "the second")
+        assert "bytes" not in said(tells, ".figures")
+        Tells.words.put(None)
+        wait_for(lambda: "9 bytes" in said(tells, ".figures"), "the end")
+        assert said(tells, ".reply .badge") == "200 OK"
+        tells.find_element(By.CSS_SELECTOR, ".reply details summary").click()
+        assert "content-type: text/plain; charset=utf-8" in said(tells, ".headers")
+        assert complaints(browser) == []

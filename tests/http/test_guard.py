@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from headrace.errors import RequestTimeout
 from headrace.host.connection import EXTENSION
 from headrace.http.guard import BadAnswer, Guard
+from headrace.http.hangup import Cut
 
 Sending = Callable[[Any], Awaitable[None]]
 START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
@@ -285,3 +286,16 @@ def test_whatever_is_sent_the_client_gets_one_whole_response_or_none(
     assert left[0]["type"] == "http.response.start"
     has_end = not left[-1].get("more_body", left[-1]["type"] == "http.response.start")
     assert has_end is not connection.aborted
+
+
+def test_a_response_that_is_to_be_cut_off_is_no_failure_of_the_application(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Sending) -> None:
+        await send(start())
+        await send(body(b"half", more=True))
+        raise Cut
+
+    with pytest.raises(Cut):
+        ran(app)
+    assert caplog.records == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+from collections.abc import AsyncIterator, Generator, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,49 @@ def test_two_types_of_one_name_keep_their_own_schemas() -> None:
         if name.startswith("Thing")
     }
     assert kinds == {"Thing": "integer", "Thing.of-b": "string"}
+
+
+class Tells(hr.Model):
+    def predict(self, count: int) -> Iterator[str]:
+        yield "word" * count
+
+
+class Counts(hr.Model):
+    async def predict(self, count: int) -> AsyncIterator[dict[str, int]]:
+        yield {"count": count}
+
+
+class Records(hr.Model):
+    def predict(self, count: int) -> Generator[bytes, None, None]:
+        yield b"x" * count
+
+
+STREAMS = {
+    Tells: {
+        "text/plain": {"type": "string"},
+        "application/x-ndjson": {"type": "string"},
+        "text/event-stream": {"type": "string"},
+    },
+    Counts: {
+        "application/x-ndjson": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "text/event-stream": {"type": "string"},
+    },
+}
+
+
+@pytest.mark.parametrize("model", STREAMS)
+def test_a_stream_is_described_by_one_of_its_items_in_each_form(model: type[hr.Model]) -> None:
+    told = document({"/a": "a"}, {"a": describe(model).description}, "1")
+    validate(told)
+    answered = told["paths"]["/a"]["post"]["responses"]["200"]
+    assert "item by item" in answered["description"]
+    schemas = {media: found["schema"] for media, found in answered["content"].items()}
+    assert schemas == STREAMS[model]
+
+
+def test_a_stream_of_bytes_is_described_as_bytes_first() -> None:
+    told = document({"/a": "a"}, {"a": describe(Records).description}, "1")
+    validate(told)
+    content = told["paths"]["/a"]["post"]["responses"]["200"]["content"]
+    assert next(iter(content)) == "application/octet-stream"
+    assert "text/event-stream" in content

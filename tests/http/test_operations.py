@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import parser
 
 from tests.http.asking import Gated, Loading, Raising, Typed, client_of, gates, opened, ready, until
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
 
 
 @pytest.mark.parametrize("prefix", ["/-", ""])
@@ -135,6 +139,15 @@ def test_every_metric_has_help_and_a_type() -> None:
         assert family.name.startswith("headrace_")
         assert family.documentation
         assert family.type in ("counter", "gauge", "histogram")
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    async def main() -> str:
+        async with ready(Typed) as (_, client):
+            return (await client.get("/metrics")).text
+
+    told = set(re.findall(r"^# TYPE (\S+)", asyncio.run(main()), re.MULTILINE))
+    assert told == set(re.findall(r"`(headrace_\w+)`", REFERENCE.read_text()))
 
 
 def test_buckets_only_grow() -> None:

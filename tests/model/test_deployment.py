@@ -96,6 +96,8 @@ def test_every_option_has_a_range_and_a_keyword() -> None:
         ({"batch_wait_s": -1}, "`batch_wait_s` must be a number of seconds, 0 or more, not -1"),
         ({"batch_wait_s": nan}, "`batch_wait_s` must be"),
         ({"max_ongoing_requests": 0}, "`max_ongoing_requests` must be"),
+        ({"cancel_grace_s": -1}, "`cancel_grace_s` must be a number of seconds, 0 or more"),
+        ({"interruptible": "no"}, "`interruptible` must be True or False"),
         ({"max_queued_requests": -1}, "`max_queued_requests` must be"),
         ({"timeout_s": 0}, "`timeout_s` must be a number of seconds, more than 0, or None, not 0"),
         ({"timeout_s": inf}, "`timeout_s` must be"),

@@ -39,19 +39,69 @@ class IsProperty(Model):
         return 3
 
 
-class Streams(Model):
-    def predict(self, n: int) -> Iterator[int]:
+class StreamsOut(Model):
+    def predict(self, n: int) -> int:
+        return n
+
+    def encode_response(self, n: int) -> Iterator[int]:
         yield n
 
 
-class StreamsAsync(Model):
-    async def predict(self, n: int) -> AsyncIterator[int]:
+class StreamsIn(Model):
+    async def decode_request(self, n: int) -> AsyncIterator[int]:
         yield n
 
+    def predict(self, n: int) -> int:
+        return n
 
-class StreamsBatch(Model):
-    def predict_batch(self, n: list[int]) -> Iterator[int]:
-        yield from n
+
+class OnlyAdmits(Model):
+    def admit(self, n: int) -> int:
+        return n
+
+
+class OnlySteps(Model):
+    def step(self, states: list[int]) -> list[int]:
+        return states
+
+
+class StepsOfNothing(OnlyAdmits):
+    def step(self) -> list[int]:
+        return []
+
+
+class StepsStreaming(OnlyAdmits):
+    def step(self, states: list[int]) -> Iterator[int]:
+        yield from states
+
+
+class StepsWithMore(OnlyAdmits):
+    def step(self, states: list[int], temperature: float) -> list[int]:
+        return states
+
+
+class StepsAndBatches(OnlyAdmits, OnlySteps):
+    def predict_batch(self, n: list[int]) -> list[int]:
+        return n
+
+
+class StepsBelow(OnlyAdmits, OnlySteps):
+    def predict(self, n: int) -> int:
+        return n
+
+
+class LeavesBehind(OnlyAdmits, OnlySteps):
+    def leave(self) -> None: ...
+
+
+@deployment(batch_wait_s=1)
+class StepsWaiting(OnlyAdmits, OnlySteps): ...
+
+
+@deployment(stream_timeout_s=1)
+class StreamsNot(Model):
+    def predict(self, n: int) -> int:
+        return n
 
 
 class Abstract(Model, abc.ABC):
@@ -286,9 +336,18 @@ MISTAKES: list[tuple[type, list[str]]] = [
     (Model, ["class Model has no `predict`"]),
     (NotCallable, ["NotCallable.predict is a int", "`def`"]),
     (IsProperty, ["IsProperty.predict is a property", "make it a method"]),
-    (Streams, ["Streams.predict is a generator", "streams are not in this version yet"]),
-    (StreamsAsync, ["StreamsAsync.predict is a generator", "streams are not in this version yet"]),
-    (StreamsBatch, ["StreamsBatch.predict_batch is a generator"]),
+    (StreamsOut, ["StreamsOut.encode_response is a generator", "whole result"]),
+    (StreamsIn, ["StreamsIn.decode_request is a generator", "only `predict` and `predict_batch`"]),
+    (OnlyAdmits, ["class OnlyAdmits has no `predict`", "`admit` alone", "`step` beside it"]),
+    (OnlySteps, ["class OnlySteps has no `predict`", "`step` alone", "`admit` beside it"]),
+    (StepsOfNothing, ["StepsOfNothing.step has no parameter for its input", "`states`"]),
+    (StepsStreaming, ["StepsStreaming.step is a generator", "whole result"]),
+    (StepsWithMore, ["StepsWithMore.step needs `temperature`"]),
+    (StepsAndBatches, ["StepsAndBatches.predict_batch would never be called", "`admit = None`"]),
+    (StepsBelow, ["StepsBelow.predict would never be called", "`admit = None`"]),
+    (LeavesBehind, ["LeavesBehind.leave has no parameter for its input", "`state`"]),
+    (StepsWaiting, ["class StepsWaiting sets `batch_wait_s`", "predict_batch"]),
+    (StreamsNot, ["class StreamsNot sets `stream_timeout_s` and does not stream", "`yield`"]),
     (StreamingSetup, ["StreamingSetup.setup is a generator"]),
     (Abstract, ["class Abstract is abstract", "load"]),
     (NeedsArguments, ["NeedsArguments.__init__ needs `path`, `mode`", "`setup`"]),

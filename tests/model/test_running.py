@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from headrace.errors import Cancelled, HTTPError, Unprocessable
 from headrace.model.api import Model
 from headrace.model.context import Context, NoContext, current_context
+from headrace.model.deployment import deployment
 from headrace.model.envelope import Fault
 from tests.model.making import (
     LAYOUTS,
@@ -203,7 +204,8 @@ def test_a_header_of_an_error_cannot_break_the_response(caplog: pytest.LogCaptur
 def test_a_batch_that_raises_fails_all_in_it_in_one_record(
     layout: Layout, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plan = plan_of(layout(boom(BoomBatch, "predict_batch", KeyError("secret"))))
+    whole = deployment(isolate_batch_errors=False)
+    plan = plan_of(layout(whole(boom(BoomBatch, "predict_batch", KeyError("secret")))))
     replies = run(
         plan, [envelope("1", label="a"), envelope("x", label="b"), envelope("2", label="c")]
     )
@@ -214,6 +216,7 @@ def test_a_batch_that_raises_fails_all_in_it_in_one_record(
     assert [r.getMessage() for r in caplog.records] == ["requests a, c: predict_batch raised"]
 
 
+@deployment(isolate_batch_errors=False)
 class Wrecks(Model):
     def predict_batch(self, xs: list[int], contexts: list[Context]) -> list[int]:
         xs.clear()

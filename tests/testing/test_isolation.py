@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -276,3 +277,35 @@ def test_nothing_to_compare_is_no_success() -> None:
         check_isolation(Adds, [1])
     with pytest.raises(AssertionError, match="every input failed"):
         check_isolation(Adds, ["a", "b"])
+
+
+class Streams(hr.Model):
+    def predict(self, value: int) -> Iterator[int]:
+        yield value
+        yield value * 2
+
+
+class StreamsTogether(hr.Model):
+    def predict_batch(self, values: list[int]) -> Iterator[list[int]]:
+        yield values
+        yield [value * 2 for value in values]
+
+
+class StreamsOfAll(hr.Model):
+    def __init__(self) -> None:
+        self.total = 0
+
+    async def predict(self, value: int) -> AsyncIterator[int]:
+        self.total += value
+        yield value
+        yield self.total
+
+
+@pytest.mark.parametrize("model", [Streams, StreamsTogether])
+def test_an_honest_stream_passes(model: type[hr.Model]) -> None:
+    check_isolation(model, INPUTS)
+
+
+def test_a_stream_that_leaks_is_caught() -> None:
+    with pytest.raises(AssertionError, match="another answer"):
+        check_isolation(StreamsOfAll, INPUTS)

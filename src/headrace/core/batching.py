@@ -11,6 +11,7 @@ from math import inf
 
 MEMORY = 0.1  # weight of the newest call: about the last twenty decide
 UNKNOWN = -1.0
+STALE_CALLS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class BatchPolicy:
 
     max_size: int = 1
     max_wait_s: float = 0.0
+    latency_target_s: float | None = None
+    """In what time a request that finds the replica at work is to be answered; None is any."""
 
 
 @dataclass(slots=True)
@@ -65,12 +68,15 @@ class Pace:
 class Curve:
     """What calls of any size cost: a line through the usual time of small, middle and large ones.
 
-    Unlike `Pace` it does not forget the sizes that it has not seen lately.
+    `Pace` follows the sizes of the moment; this one remembers others for `STALE_CALLS`.
     """
 
     sizes: list[float] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     """By the number of bits of n, with 0 for sizes that were never seen."""
+    seen: list[int] = field(default_factory=list)
+    """After how many calls each was seen last."""
+    calls: int = 0
 
     def learn(self, n: int, t_s: float) -> None:
         """Take in that a call of `n` requests took `t_s` seconds."""
@@ -78,16 +84,24 @@ class Curve:
         while len(self.sizes) <= bits:
             self.sizes.append(0.0)
             self.times_s.append(0.0)
+            self.seen.append(0)
+        self.calls += 1
+        self.seen[bits] = self.calls
         weight = MEMORY if self.sizes[bits] else 1.0
         self.sizes[bits] += weight * (n - self.sizes[bits])
         self.times_s[bits] += weight * (t_s - self.times_s[bits])
+
+    def known(self) -> list[tuple[float, float]]:
+        """Return the sizes that were seen of late, each with its usual time."""
+        bins = zip(self.sizes, self.times_s, self.seen, strict=True)
+        return [(n, t) for n, t, seen in bins if n and self.calls - seen < STALE_CALLS]
 
     def line(self) -> tuple[float, float]:
         """Return a and b of t = a*n + b, neither below 0.
 
         While one size is known, all of its time counts as fixed: who hopes so learns another size.
         """
-        known = [(n, t) for n, t in zip(self.sizes, self.times_s, strict=True) if n]
+        known = self.known()
         if not known:
             return 0.0, 0.0
         n_mean = sum(n for n, _ in known) / len(known)

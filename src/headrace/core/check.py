@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import inf, isclose
 
-from headrace.core import gathering, poison, routing, sending
+from headrace.core import gathering, poison, routing, sending, stopping
 from headrace.core.draining import Stage
 from headrace.core.engine import Engine
 from headrace.core.phases import Phase
@@ -34,6 +34,7 @@ def _broken(engine: Engine) -> Iterator[str]:
         yield from _family(engine, ticket)
     for pool in engine.pools.values():
         yield from _pool(pool)
+        yield from _doomed(pool)
         for copy in pool.copies.values():
             yield from _counters(copy)
             yield from _limits(copy)
@@ -130,11 +131,31 @@ def _calls(copy: Copy) -> Iterator[str]:
     for call in copy.calls.values():
         if not call.recalled and any(ticket.call is not call for ticket in call.tickets):
             yield f"call {call.serial} of {copy.id} holds a request that is elsewhere"
+        phases = set() if call.recalled else {ticket.phase for ticket in call.tickets}
+        if call.given_up and phases - {Phase.LEAVING}:
+            yield f"call {call.serial} of {copy.id} was given up, and somebody waits for it"
+
+
+def _doomed(pool: Pool) -> Iterator[str]:
+    doomed = [copy.id for copy in pool.copies.values() if copy.state is State.DOOMED]
+    if len(doomed) > 1:
+        yield f"{doomed} are replaced at once"
+
+
+def _hanging(pool: Pool, now: float) -> Iterator[str]:
+    for copy in pool.copies.values():
+        if (copy.state is State.QUITTING) is not (
+            stopping.hangs(copy, now) and copy.state in stopping.LOADED
+        ):
+            yield f"{copy.id} is {copy.state.name}, hangs: {stopping.hangs(copy, now)}"
+        if stopping.may_replace(copy):
+            yield f"{copy.id} hangs, and nothing is done about it"
 
 
 def _left_lying(engine: Engine, now: float) -> Iterator[str]:
     for pool in engine.pools.values():
         yield from _ripe(pool, now)
+        yield from _hanging(pool, now)
         if min(map(sending.overrun_at, pool.copies.values()), default=inf) <= now:
             yield f"a replica of {pool.id} overruns, and nothing was taken back"
     if (due := min(_due_times(engine, now))) < engine.alarm:
@@ -158,6 +179,7 @@ def _due_times(engine: Engine, now: float) -> Iterator[float]:
             yield ticket.deadline
     for pool in engine.pools.values():
         yield min(pool.restarts, default=inf)
+        yield stopping.due_at(pool, now)
         yield min(map(sending.overrun_at, pool.copies.values()), default=inf)
         if pool.waiting:
             yield _moves_at(pool, now)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
 
-from headrace.core import admission, gathering, poison, queueing, routing, sending
+from headrace.core import admission, gathering, poison, queueing, routing, sending, stopping
 from headrace.core.deadlines import Deadlines
 from headrace.core.draining import Shutdown, Stage
 from headrace.core.family import Families
@@ -130,7 +130,8 @@ class Engine:
             return out
         if not call.recalled:  # else it is in another call by now: this answer is nobody's
             copy.count_out(call)
-            copy.pool.learn(len(call.tickets), took_s, now)
+            if not call.given_up:  # cut short, it says nothing of the pace
+                copy.pool.learn(len(call.tickets), took_s, now)
             for place, ticket in enumerate(call.tickets):
                 if ticket.phase is RUNNING:
                     out.append(Settle(ticket.id, ANSWERED, place))
@@ -166,7 +167,7 @@ class Engine:
         pool = self.pools[deployment] = Pool(deployment, policy, flow=Flow(mark=now, before=now))
         if self.shutdown.stage is not OPEN:
             return []
-        return [self.fleet.start(pool) for _ in range(policy.replicas)]
+        return [self.fleet.start(pool, now) for _ in range(policy.replicas)]
 
     def replica_ready(self, replica: ReplicaId, now: float) -> list[Action]:
         """A replica has loaded its model and takes calls."""
@@ -207,7 +208,7 @@ class Engine:
             self._shut_down(now, out)
         for pool in self.pools.values():
             pool.flow.roll(now)
-            if rang:
+            if rang or pool.given_up:
                 self._look_after(pool, now, out)
             if pool.suspects:
                 self._try_suspects(pool, now, out)
@@ -227,7 +228,7 @@ class Engine:
     def has_turn(self) -> bool:
         """Whether the end of this turn has anything to decide."""
         busy = self.alarm < self.rung or self.shutdown.stage is not OPEN
-        return busy or any(pool.waiting or pool.suspects for pool in self.pools.values())
+        return busy or any(p.waiting or p.suspects or p.given_up for p in self.pools.values())
 
     def _wake(self, when: float) -> None:
         if when < self.alarm:  # noqa: PLR1730 - as in `arrived`
@@ -290,7 +291,7 @@ class Engine:
         call.copy.count_begun(call, now)
         for ticket in call.tickets:
             if ticket.phase is LEAVING:  # nobody told the replica while it had not begun
-                out.append(sending.stop(call, ticket))
+                out.append(stopping.stop(call, ticket))
             ticket.phase = after_claim[ticket.phase]
 
     def _went_on(self, copy: Copy, now: float, out: list[Action]) -> None:
@@ -305,7 +306,7 @@ class Engine:
                     self._wake(sending.overrun_at(copy))
 
     def _look_after(self, pool: Pool, now: float, out: list[Action]) -> None:
-        """Start replicas that are due, recall calls from those that are late."""
+        """Start replicas that are due, recall calls from those that are late, end what hangs."""
         if pool.restarts:
             out += self.fleet.restart(pool, now)
             self._wake(min(pool.restarts, default=inf))
@@ -315,6 +316,8 @@ class Engine:
                 out.append(sending.recall(list(copy.calls.values())[1]))
             else:
                 self._wake(when)
+        if pool.given_up:
+            self._wake(stopping.look_after(pool, now, out))
 
     def _take_back(self, calls: list[Call], out: list[Action]) -> None:
         """Let the requests of these calls wait again: they were never begun."""
@@ -372,7 +375,7 @@ class Engine:
         if copy.state is State.GONE:
             pass  # its calls are being buried, and there is nobody to tell
         elif call.claimed:
-            out.append(sending.stop(call, ticket))
+            out.append(stopping.stop(call, ticket))
         elif not copy.recalled_from and sending.worth_recalling(call):
             out.append(sending.recall(call))
         self.end_children(request, out)

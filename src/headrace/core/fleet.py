@@ -16,11 +16,11 @@ class Fleet:
 
     copies: dict[ReplicaId, Copy] = field(default_factory=dict)
 
-    def start(self, pool: Pool) -> Start:
+    def start(self, pool: Pool, now: float) -> Start:
         """Add a replica under a name that was never used before."""
         pool.started += 1
         replica = ReplicaId(f"{pool.id}/{pool.started}")
-        self.copies[replica] = pool.copies[replica] = Copy(replica, pool)
+        self.copies[replica] = pool.copies[replica] = Copy(replica, pool, started_at=now)
         return Start(pool.id, replica)
 
     def ready(self, replica: ReplicaId, now: float) -> None:
@@ -38,6 +38,9 @@ class Fleet:
         pool, before = copy.pool, copy.state
         copy.state = advance(copy.state, Turn.DIED)
         del self.copies[copy.id], pool.copies[copy.id]
+        if before is State.DOOMED and not evicting:
+            pool.restarts.append(now)  # no fault of its own: nothing to back off from
+            return []
         if evicting or why is Why.ASKED:
             return []
         if not pool.ever_ready and why is Why.SETUP:
@@ -51,7 +54,7 @@ class Fleet:
         """Start what is due in place of the dead."""
         due = [when for when in pool.restarts if when <= now]
         pool.restarts = [when for when in pool.restarts if when > now]
-        return [self.start(pool) for _ in due]
+        return [self.start(pool, now) for _ in due]
 
     def evict(self, before: Stage, stage: Stage) -> list[Action]:
         """Say what a shutdown that came from `before` to `stage` asks of the replicas."""

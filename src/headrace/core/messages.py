@@ -60,6 +60,13 @@ class Stop(NamedTuple):
     place: int
 
 
+class Interrupt(NamedTuple):
+    """End the hook that runs this call: nobody waits for any of its requests."""
+
+    replica: ReplicaId
+    serial: Serial
+
+
 class Grant(NamedTuple):
     """Let the replica send so many more parts of the answer at `place` of a call."""
 
@@ -102,6 +109,12 @@ class Kill(NamedTuple):
     replica: ReplicaId
 
 
+class Abort(NamedTuple):
+    """End this replica, which hangs; it tells first where it stands."""
+
+    replica: ReplicaId
+
+
 class Again(NamedTuple):
     """The request's replica died and it will run once more, from a fresh context."""
 
@@ -118,5 +131,5 @@ class Drained(NamedTuple):
     """Nothing is left: no request, no replica."""
 
 
-FleetAction = Start | Evict | Kill | GiveUp | Drained
-Action = Send | Recall | Stop | Grant | Settle | Again | WakeAt | FleetAction
+FleetAction = Start | Evict | Kill | Abort | GiveUp | Drained
+Action = Send | Recall | Stop | Interrupt | Grant | Settle | Again | WakeAt | FleetAction

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from math import inf
 
+from headrace.core import sizing
 from headrace.core.batching import BatchPolicy, Curve, Pace, Returns
 from headrace.core.flow import Flow
 from headrace.core.messages import DeploymentId, ReplicaId, RequestId, Serial, Why
@@ -30,6 +31,8 @@ class Policy:
     retry_on_crash: bool = True
     item_timeout_s: float | None = None
     """Seconds to the first part of a streamed answer, and from one to the next."""
+    cancel_grace_s: float | None = 5.0
+    """How long a call that nobody waits for may go on; None leaves it alone."""
     send_ahead: bool = True
     """Whether a leaf may have calls that it has not begun; not where nobody knows a call's end."""
 
@@ -73,6 +76,10 @@ class Call:
     predicted_s: float
     claimed: bool = False
     recalled: bool = False
+    given_up: bool = False
+    """Nobody waits for any of its requests, and its replica was told."""
+    overdue_at: float = inf
+    """When it should have ended, if it was given up."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +97,7 @@ class Copy:
     """Predicted seconds of every call it has."""
     since: float = 0.0
     """When its running call began, or when it became ready."""
+    started_at: float = 0.0
     ready_at: float = 0.0
     recalled_from: Serial = NONE
     """It gets no new calls before it has handed over every one from here on."""
@@ -134,9 +142,13 @@ class Pool:
     suspects: OrderedDict[RequestId, Ticket] = field(default_factory=OrderedDict)
     """They wait as well, each to run alone: see core/poison.py."""
     copies: dict[ReplicaId, Copy] = field(default_factory=dict)
+    given_up: list[Call] = field(default_factory=list)
+    """Calls under way that nobody waits for: see core/stopping.py."""
     pace: Pace = field(default_factory=Pace)
     curve: Curve = field(default_factory=Curve)
     returns: Returns = field(default_factory=Returns)
+    size: int = 0
+    """The most requests of a leaf's next call."""
     flow: Flow = field(default_factory=Flow)
     sent: int = 0
     """Requests in calls that are not claimed yet: they count against the queue's bound."""
@@ -160,9 +172,13 @@ class Pool:
         self.pace.learn(n, took_s)
         if self.policy.batch.max_size > 1 and not self.policy.slots:
             self.curve.learn(n, took_s)
-            if self.pace.calls % EVERY == 1:
+            if self.pace.calls % EVERY <= 1:  # the 0 is sizing's probe
                 self.returns.horizon_s = self.curve.line()[1]
+                self.size = sizing.size_of_calls(self.curve, self.policy.batch, self.pace.calls)
             self.returns.call_ended(n, now)
+
+    def __post_init__(self) -> None:
+        self.size = self.policy.batch.max_size
 
     def join(self, ticket: Ticket, now: float) -> None:
         """Let a request wait that has just arrived."""

@@ -17,6 +17,8 @@ class State(Enum):
 
     LOADING = auto()
     READY = auto()
+    QUITTING = auto()  # it hangs in a call that nobody waits for, and gets no other
+    DOOMED = auto()  # it is being ended for that
     DRAINING = auto()
     GONE = auto()
 
@@ -25,6 +27,9 @@ class Turn(Enum):
     """What just happened to it."""
 
     LOADED = auto()
+    HUNG = auto()
+    RECOVERED = auto()
+    REPLACED = auto()
     EVICTED = auto()
     DIED = auto()
 
@@ -33,8 +38,15 @@ NEXT: Mapping[tuple[State, Turn], State] = {
     (State.LOADING, Turn.LOADED): State.READY,
     (State.LOADING, Turn.EVICTED): State.DRAINING,
     (State.LOADING, Turn.DIED): State.GONE,
+    (State.READY, Turn.HUNG): State.QUITTING,
     (State.READY, Turn.EVICTED): State.DRAINING,
     (State.READY, Turn.DIED): State.GONE,
+    (State.QUITTING, Turn.RECOVERED): State.READY,  # the call did end, before its replica was
+    (State.QUITTING, Turn.REPLACED): State.DOOMED,
+    (State.QUITTING, Turn.EVICTED): State.DRAINING,
+    (State.QUITTING, Turn.DIED): State.GONE,
+    (State.DOOMED, Turn.EVICTED): State.DRAINING,
+    (State.DOOMED, Turn.DIED): State.GONE,
     (
         State.DRAINING,
         Turn.LOADED,

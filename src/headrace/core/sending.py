@@ -15,9 +15,9 @@ from __future__ import annotations
 from math import inf
 
 from headrace.core import poison
-from headrace.core.messages import Recall, Stop
+from headrace.core.messages import Recall
 from headrace.core.phases import LEAVING
-from headrace.core.records import Call, Copy, Ticket
+from headrace.core.records import Call, Copy
 
 WINDOW_S = 0.002
 OVERRUN_S = 0.010
@@ -27,7 +27,7 @@ MOST_CALLS = 256
 def room(copy: Copy, now: float) -> int:
     """Return how many requests the next call to a ready replica may hold now; 0 is not now."""
     policy, calls = copy.pool.policy, copy.calls
-    size = policy.batch.max_size
+    size = copy.pool.size
     if policy.slots:
         return min(size, policy.slots - copy.held)
     if not calls or not policy.send_ahead:
@@ -89,8 +89,3 @@ def recall(first: Call) -> Recall:
     """Take back this call and all that were sent after it; nothing is sent before they are back."""
     first.copy.recalled_from = first.serial
     return Recall(first.copy.id, first.serial)
-
-
-def stop(call: Call, ticket: Ticket) -> Stop:
-    """Tell the replica that runs the call that nobody waits for this request any more."""
-    return Stop(call.copy.id, call.serial, call.tickets.index(ticket))

@@ -16,6 +16,7 @@ from headrace.model.envelope import Envelope, Part, Reply
 from headrace.model.hooks import compile_plan
 from headrace.model.source import fetch
 from headrace.replica.frames import Load
+from headrace.replica.stream_tasks import StreamTasks
 from headrace.replica.tasks import Tasks
 from headrace.replica.uncaught import logged, told
 
@@ -29,7 +30,7 @@ class InlineReplica:
         """Set the model up, as a task; `ready` or `gone` follows."""
         self._id = ReplicaId(load.replica)
         self._load, self._inbox = load, inbox
-        self._tasks: Tasks | None = None
+        self._tasks: Tasks | StreamTasks | None = None
         self._claimed = 0
         self._orders: asyncio.Queue[tuple[Serial, Sequence[Envelope]] | None] = asyncio.Queue()
         self._over = False
@@ -73,15 +74,18 @@ class InlineReplica:
             asyncio.get_running_loop().call_soon(self._inbox.returned, self._id, number)
         return None
 
-    def stop(self, serial: Serial, place: int) -> None:  # noqa: ARG002 - a call ends as a whole
+    def stop(self, serial: Serial, place: int) -> None:
         """See `interfaces.Replica`."""
         if self._tasks is not None:
-            self._tasks.give_up_on(serial)
+            self._tasks.give_up_on(serial, place)
 
     def grant(self, serial: Serial, place: int, parts: int) -> None:
         """See `interfaces.Replica`."""
         if self._tasks is not None:
             self._tasks.grant(serial, place, parts)
+
+    def interrupt(self, serial: Serial) -> None:
+        """See `interfaces.Replica`."""
 
     def evict(self) -> None:
         """See `interfaces.Replica`."""
@@ -95,16 +99,24 @@ class InlineReplica:
         self._sentence, self._words = why, words or self._words
         self._life.cancel()
 
+    def abort(self) -> None:
+        """See `interfaces.Replica`."""
+        self.kill()
+
     async def _live(self) -> None:
         try:
             plan = compile_plan(fetch(self._load.source), self._load.options)
             model = plan.make()
             try:
                 await _done(plan.setup(model, self._load.device, self._progress))
-                self._tasks = Tasks(plan, model, self._report)
+                self._tasks = (
+                    StreamTasks(plan, model, self)
+                    if plan.streams
+                    else Tasks(plan, model, self.finished)
+                )
                 self._why, self._words = Why.CRASHED, "its task ended"
                 self._inbox.ready(self._id)
-                await self._serve(self._tasks, leaf=plan.layout == "sync")
+                await self._serve(self._tasks, leaf=plan.layout == "sync" and not plan.streams)
             finally:
                 with logged("teardown"):
                     await _done(plan.teardown(model))
@@ -118,7 +130,7 @@ class InlineReplica:
         why = self._why if self._sentence is None else self._sentence
         self._inbox.gone(self._id, why, Serial(self._claimed), self._words)
 
-    async def _serve(self, tasks: Tasks, *, leaf: bool) -> None:
+    async def _serve(self, tasks: Tasks | StreamTasks, *, leaf: bool) -> None:
         try:
             while (order := await self._orders.get()) is not None:
                 self._claimed = order[0]
@@ -133,7 +145,20 @@ class InlineReplica:
     def _progress(self, done: float, total: float, what: str) -> None:
         self._inbox.progress(self._id, done, total, what)
 
-    def _report(self, serial: int, took_s: float, replies: list[Reply]) -> None:
+    # --- what the tasks tell: see `replica.delivery.Reports` -----------------------------
+
+    def parts(self, serial: int, parts: list[tuple[int, Part]]) -> None:
+        """Pass parts of streamed answers on."""
+        if self._sentence is None:
+            self._inbox.parts(self._id, Serial(serial), parts)
+
+    def ended(self, serial: int, place: int, reply: Reply) -> None:
+        """Pass the end of one answer on."""
+        if self._sentence is None:
+            self._inbox.ended_one(self._id, Serial(serial), place, reply)
+
+    def finished(self, serial: int, took_s: float, replies: list[Reply]) -> None:
+        """Pass the end of a call on."""
         if self._sentence is None:  # else its calls end with `gone`
             self._inbox.finished(self._id, Serial(serial), took_s, replies)
 

@@ -38,9 +38,12 @@ from headrace.replica.frames import (
     read_report,
 )
 from headrace.replica.page import TRUSTED
+from headrace.replica.stopping import STACKS, STOP
 
 EXIT_S = 1.0
 """How long a replica that closed its socket may take to exit, running user code's `atexit`."""
+STACKS_S = 0.5
+"""How long one that hangs may take to print its stacks."""
 
 
 class ProcessReplica:
@@ -50,7 +53,7 @@ class ProcessReplica:
     socket is read and reported; its process group is killed; then `gone`.
     """
 
-    capabilities = Capabilities(interrupts=False, survives_crash=True)
+    capabilities = Capabilities(interrupts=True, survives_crash=True)
 
     def __init__(
         self,
@@ -112,6 +115,11 @@ class ProcessReplica:
         """See `interfaces.Replica`."""
         self._order(GiveUpOn(serial, place))
 
+    def interrupt(self, serial: Serial) -> None:
+        """See `interfaces.Replica`."""
+        if not self._over and self._page.stop(serial):
+            self._watch.send(STOP)
+
     def grant(self, serial: Serial, place: int, parts: int) -> None:
         """See `interfaces.Replica`."""
         self._order(Credit(serial, place, parts))
@@ -130,6 +138,15 @@ class ProcessReplica:
         self._sentence, self._words = why, self._words or words
         if not self._over:
             kill_group(self._process)
+
+    def abort(self) -> None:
+        """See `interfaces.Replica`."""
+        self._sentence = Why.ASKED
+        if self._over or self._exit_due is not None:
+            return
+        self._inbox.said(self._id, "hangs in a call that nobody waits for, and is ended here:")
+        self._watch.send(STACKS)
+        self._exit_due = self._loop.call_later(STACKS_S, kill_group, self._process)
 
     def recall(self, serial: Serial) -> Serial | None:
         """See `interfaces.Replica`."""

@@ -35,6 +35,7 @@ from headrace.host.grammar import (
 from headrace.host.limits import Limits
 from headrace.host.refusals import FULL, NOT_HTTP, refusal
 from headrace.host.switching import parser_of_body
+from headrace.host.unchunked import cut, fitted
 from headrace.host.unsent import Stall, drop
 
 LINGER_S = 1.0
@@ -101,7 +102,7 @@ class Protocol(HttpToolsProtocol):
         """End the connection without an end of the response under way."""
         if self._active is not None:
             self._active.disconnected = True
-        self.transport.abort()
+        cut(self.transport, self._active)
 
     # --- against bad requests --------------------------------------------------------------
 
@@ -289,7 +290,7 @@ class Protocol(HttpToolsProtocol):
         self._active = cycle
         lane = self._lanes.get(cycle.scope["path"])
         if lane is None or not self._may_take(lane, cycle):
-            super()._start_asgi_task(cycle, app)
+            super()._start_asgi_task(cycle, fitted(app, cycle))
 
     def _may_take(self, lane: Lane, cycle: RequestResponseCycle) -> bool:
         """Set a request of known length on the express lane, a large body's landing made."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from headrace.host.connection import Lane
+from headrace.http.hangup import Cut
 from headrace.http.labels import label_of
 from headrace.http.messages import App, Receive, Scope, Send, respond
 from headrace.http.problems import problem
@@ -16,9 +17,11 @@ log = logging.getLogger("headrace.http")
 class FrontDoor:
     """The ASGI application of a server of models. Any ASGI server can run it."""
 
-    def __init__(self, endpoints: Mapping[str, App], lanes: Mapping[str, Lane]) -> None:
-        """`lanes` are the models' paths, with the way that our own protocol may take."""
-        self._endpoints = endpoints
+    def __init__(
+        self, endpoints: Mapping[str, App], lanes: Mapping[str, Lane], models: Collection[str]
+    ) -> None:
+        """`models` are the models' paths; `lanes` have those that our own protocol may take."""
+        self._endpoints, self._models = endpoints, models
         self.lanes = lanes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,6 +35,8 @@ class FrontDoor:
             return
         try:
             await endpoint(scope, receive, send)
+        except Cut:
+            raise
         except Exception:
             label = label_of(dict(scope["headers"]).get(b"x-request-id"))
             log.exception("request %s: a bug in Headrace", label.decode())
@@ -40,7 +45,7 @@ class FrontDoor:
 
     async def _not_found(self, scope: Scope, send: Send) -> None:
         label = label_of(dict(scope["headers"]).get(b"x-request-id"))
-        detail = f"nothing is at {scope['path']}; models are at {', '.join(sorted(self.lanes))}"
+        detail = f"nothing is at {scope['path']}; models are at {', '.join(sorted(self._models))}"
         await respond(send, problem(404, "not_found", detail, label.decode()), label)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:

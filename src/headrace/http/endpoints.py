@@ -13,25 +13,23 @@ from dataclasses import dataclass
 from functools import partial
 
 from headrace.core.messages import DeploymentId
-from headrace.errors import BadRequest, HeadraceError, MethodNotAllowed, ReplicaLost
+from headrace.errors import BadRequest, HeadraceError, MethodNotAllowed
 from headrace.host.connection import Connection
 from headrace.http.body import ClientLeft, declared, too_large
-from headrace.http.hangup import connection_of, watched
+from headrace.http.hangup import connection_of, cut_off, followed
 from headrace.http.intake import BodyLanding, Intake
 from headrace.http.keys import Keys
 from headrace.http.labels import label_of
-from headrace.http.messages import Receive, Response, Scope, Send, respond
-from headrace.http.problems import encoded, from_error, from_fault, problem
+from headrace.http.messages import Receive, Scope, Send, respond
+from headrace.http.responses import CLIENT_LEFT, response_of
+from headrace.http.streaming import Sent, Streams
 from headrace.memory.arena import Region
-from headrace.memory.slots import Slot, length_of, view_of
-from headrace.model.envelope import Answer, Closed, Envelope, Fault, Head, Reply
+from headrace.memory.slots import Slot, length_of
+from headrace.model.envelope import Envelope, Head
 from headrace.runtime.driver import Driver, Ending
 from headrace.runtime.metrics import Endings
 
 log = logging.getLogger("headrace.http")
-CLIENT_LEFT = 499
-SERVER_ERROR = 500
-JSON = (b"content-type", b"application/json")
 _OK = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %s\r\n"
 
 
@@ -45,12 +43,22 @@ class Limits:
     """What opens it; None for everybody."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is to be known of the model behind an endpoint."""
+
+    wants_head: bool = False
+    """It reads headers or path."""
+    streams: bool = False
+    """Its answers come in parts."""
+
+
 class ModelEndpoint:
     """One deployment's route.
 
     Two ways lead through it. `take` is the express lane of our own protocol: a small request is
     there as a whole, so no task, no future and no ASGI message is made for it. Everything else,
-    and every request under a foreign server, comes by ASGI.
+    every answer in parts, and every request under a foreign server, comes by ASGI.
     """
 
     def __init__(
@@ -60,15 +68,13 @@ class ModelEndpoint:
         endings: Endings,
         *,
         limits: Limits,
-        wants_head: bool,
+        traits: Traits,
         region: Region | None = None,
     ) -> None:
-        """`wants_head` says whether the model reads headers and path.
-
-        Large bodies go into `region`, if there is one.
-        """
+        """Large bodies go into `region`, if there is one."""
         self._driver, self._deployment, self._endings = driver, deployment, endings
-        self._limits, self._wants_head = limits, wants_head
+        self._limits, self._wants_head = limits, traits.wants_head
+        self._streams = Streams(driver, deployment, endings) if traits.streams else None
         self._intake = Intake(driver, deployment, region, limits.max_body_bytes)
 
     # --- the express lane ------------------------------------------------------------------
@@ -118,7 +124,7 @@ class ModelEndpoint:
         elif ending is None:
             status = CLIENT_LEFT
         else:
-            response = _response(ending, label)
+            response = response_of(ending, label)
             status = response.status
             connection.respond(scope, status, response.lines(label), response.body)
         self._endings.count(status, time.monotonic() - began)
@@ -130,31 +136,30 @@ class ModelEndpoint:
         began = time.monotonic()
         headers = dict(scope["headers"])
         label = label_of(headers.get(b"x-request-id"))
-        ending: Ending
+        ending: Ending | Sent
         try:
             if self._limits.keys is not None:
                 self._limits.keys.admit(scope, headers)
             _check_method(scope)
             body = await self._intake.read(receive, declared(headers.get(b"content-length")))
             envelope = self._envelope(scope, headers, label, began, body)
-            ending = await self._ask(envelope, connection_of(scope), receive)
+            if self._streams is None:
+                ending = await self._ask(envelope, scope, receive)
+            else:
+                ending = await self._streams.carry(envelope, scope, receive, send)
         except HeadraceError as error:
             ending = error
         except ClientLeft:
             ending = None
-        status = CLIENT_LEFT
-        if ending is not None:
-            response = _response(ending, label)
-            status = response.status
-            await respond(send, response, label)
-            connection = connection_of(scope)
-            if connection is not None and connection.lost:
-                status = CLIENT_LEFT
+        sent = ending if isinstance(ending, Sent) else await _send_whole(ending, send, label)
+        connection = connection_of(scope)
+        was_lost = connection is not None and connection.lost
+        status = CLIENT_LEFT if was_lost else sent.status
         self._endings.count(status, time.monotonic() - began)
+        if sent.cut:
+            await cut_off(scope)
 
-    async def _ask(
-        self, envelope: Envelope, connection: Connection | None, receive: Receive
-    ) -> Ending:
+    async def _ask(self, envelope: Envelope, scope: Scope, receive: Receive) -> Ending:
         """Wait for the ending as long as the client does."""
         future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
@@ -165,16 +170,9 @@ class ModelEndpoint:
         asked = self._driver.ask(self._deployment, envelope, ended)
         left = partial(self._driver.hang_up, asked)
         try:
-            if connection is None:
-                async with watched(receive, left):
-                    return await future
-            connection.on_lost = left
-            if connection.lost:
-                left()
-            return await future
+            async with followed(scope, receive, left):
+                return await future
         finally:
-            if connection is not None:
-                connection.on_lost = None
             left()  # no news if it has ended; the task itself may have been cancelled
 
     def _envelope(
@@ -202,30 +200,13 @@ class ModelEndpoint:
         )
 
 
-def _response(ending: Reply | HeadraceError, label: bytes) -> Response:
-    """Return an ending as a response."""
-    try:
-        match ending:
-            case bytes() | Slot():
-                return Response(200, view_of(ending), [JSON])
-            case Fault():
-                return from_fault(ending, label.decode())
-            case Closed():  # its parts were heard
-                return Response(200, b"")
-            case Answer():
-                headers = encoded(ending.headers)
-                if ending.content_type:
-                    headers.append((b"content-type", ending.content_type.encode("latin-1")))
-                return Response(ending.status, view_of(ending.body), headers)
-            case _:
-                if isinstance(
-                    ending, ReplicaLost
-                ):  # a refusal is counted; a line each would drown the log
-                    log.warning("request %s: %s", label.decode(), ending)
-                return from_error(ending, label.decode())
-    except UnicodeEncodeError:
-        detail = "a response header of this model is not Latin-1 text"
-        return problem(SERVER_ERROR, "hook_failed", detail, label.decode())
+async def _send_whole(ending: Ending, send: Send, label: bytes) -> Sent:
+    """Send an ending as one response; None is of a client that left."""
+    if ending is None:
+        return Sent(CLIENT_LEFT)
+    response = response_of(ending, label)
+    await respond(send, response, label)
+    return Sent(response.status)
 
 
 def _check_method(scope: Scope) -> None:

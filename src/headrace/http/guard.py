@@ -18,7 +18,7 @@ from enum import Enum, auto
 from typing import Any
 
 from headrace.errors import HeadraceError
-from headrace.http.hangup import connection_of
+from headrace.http.hangup import Cut, connection_of
 from headrace.http.labels import label_of
 from headrace.http.messages import App, Headers, Message, Receive, Scope, Send, respond
 from headrace.http.problems import from_error, problem
@@ -60,6 +60,8 @@ class Guard:
         error: Exception | None = None
         try:
             await self._app(scope, receive, answer.send)
+        except Cut:
+            raise
         except Exception as raised:  # noqa: BLE001 - the client waits for a response
             error = raised
         if answer.fault is not None:

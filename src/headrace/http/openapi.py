@@ -7,9 +7,17 @@ from typing import Any
 
 from headrace.http.problems import MEDIA_TYPE, title
 from headrace.model.description import Description
+from headrace.model.media import EVENTS
 from headrace.model.references import PREFIX, Schema, added
 
 Part = dict[str, Any]
+WHOLE = "The model's answer."
+STREAMED = (
+    "The model's answer, item by item as each is made; the schemas are of one item. Ask for events "
+    "or lines by `Accept`. What fails behind the first item is told by an event `error`, by a line "
+    '`{"error": ...}`, and in other forms by a connection that ends early; behind the last event '
+    "comes one of the name `done`."
+)
 
 _PROBLEM: Schema = {
     "title": "Problem",
@@ -148,7 +156,7 @@ def _model(name: str, description: Description, schemas: dict[str, Schema]) -> P
             "content": _content(body),
         }
     operation["responses"] = {
-        "200": _answered("The model's answer.", _content(answer)),
+        "200": _answered(STREAMED if EVENTS in description.answer else WHOLE, _content(answer)),
         **{str(status): _pointer("responses", str(status)) for status in _WHEN},
         "default": _answered("Another status, which the model itself chose.", {"*/*": {}}),
     }

@@ -8,11 +8,12 @@ from typing import Any
 
 from headrace.model.adapters import Encode
 from headrace.model.context import Context, is_untouched
-from headrace.model.envelope import Answer
+from headrace.model.envelope import Answer, Opened
 from headrace.model.known import is_image
 from headrace.model.media import BYTES, JSON, PNG, TEXT, is_text, with_charset
 from headrace.model.plain import STREAM, CannotAnswer, as_json
 from headrace.model.rendering import in_form, renderer
+from headrace.model.sizes import bounded_headers
 
 _PLAIN = frozenset({dict, list, str, int, float, bool, type(None), tuple})
 _RAW = (bytes, bytearray, memoryview)
@@ -56,6 +57,20 @@ def answerer(encode: Encode | None) -> Callable[[Any, Context], bytes | Answer]:
         return _with_context(context, wished or BYTES, body)
 
     return answer
+
+
+def content_type_of(context: Context) -> str:
+    """Give the Content-Type that a hook has set, nothing if none has."""
+    return _wished(context, "") or ""
+
+
+def opened(context: Context, content_type: str) -> Opened:
+    """Begin a streamed answer as the context says. Raises CannotAnswer."""
+    answer = _with_context(context, content_type, b"")
+    bounded_headers(answer.headers)
+    if context.status in _BODILESS:
+        raise CannotAnswer(f"an answer of status {context.status} has no body to stream into")
+    return Opened(answer.status, content_type, answer.headers)
 
 
 def _wished(context: Context, start: str) -> str | None:

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
+from typing import Final
 
 Report = Callable[[float, float, str], None]
 """Hears how far a load is: done, of how many, of what."""
+
+
+class Done(Enum):
+    """The type of `DONE`, which is its only value."""
+
+    DONE = "DONE"
+
+    def __repr__(self) -> str:
+        return "headrace.DONE"
+
+
+DONE: Final = Done.DONE
+"""In the place of an item: this request has all of its items, and takes part no more."""
 
 
 class Model:
@@ -15,9 +30,15 @@ class Model:
     decode_request(self, request, context)  per request; alone describes the body
     predict(self, ...)                      per request
     predict_batch(self, inputs, contexts)   in place of predict: many requests at once
-    encode_response(self, output, context)  per request
+    encode_response(self, output, context)  per request; of a stream, per item
     health(self) -> bool                    asked from time to time
     teardown(self)                          once, at the end, and after a setup that raised
+
+    A `predict` or `predict_batch` that is a generator makes the answers streams. Instead of them:
+
+    admit(self, x, context) -> state        a request joins the ones that are under way
+    step(self, states) -> outputs           the next item of each, or DONE
+    leave(self, state)                      a request has left, however it ended
 
     None of them is defined here, so what a class has is what it says. Any may be `async def`. An
     `__init__` must do without arguments, and need not call this one: there is none.

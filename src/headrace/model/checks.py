@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from typing import Literal
 
 from headrace.errors import ConfigError
 from headrace.model.api import Model
@@ -22,8 +21,16 @@ HOOKS = (
     "health",
     "teardown",
 )
+STEPPING = ("admit", "step", "leave")
+"""Hooks where the first two are there together; else a class may use these names as it likes."""
+GENERATORS = ("predict", "predict_batch")
 _MIXED_UP = {"encode_request": "decode_request", "decode_response": "encode_response"}
-_BATCH_OPTIONS = ("max_batch_size", "batch_wait_s")
+_BATCH_OPTIONS = ("max_batch_size", "batch_wait_s", "batch_latency_target_s")
+
+
+Streams = Literal["", "each", "batch", "steps"]
+"""How a model's answers come in parts: not at all, each from a generator of its own, those of a
+call from one, or those of all requests from the steps of the model."""
 
 
 def has(cls: type, hook: str) -> bool:
@@ -31,14 +38,38 @@ def has(cls: type, hook: str) -> bool:
     return getattr(cls, hook, None) is not None
 
 
+def streams_of(cls: type) -> Streams:
+    """Tell how a class streams: `admit` with `step`, or a generator that serves."""
+    if has(cls, "admit") and has(cls, "step"):
+        return "steps"
+    if has(cls, "predict_batch"):
+        return "batch" if yields(cls, "predict_batch") else ""
+    return "each" if has(cls, "predict") and yields(cls, "predict") else ""
+
+
+def work_of(cls: type) -> str:
+    """Name the hook that gets what was decoded."""
+    if streams_of(cls) == "steps":
+        return "admit"
+    return "predict_batch" if has(cls, "predict_batch") else "predict"
+
+
+def yields(cls: type, hook: str) -> bool:
+    """Tell whether a hook is a generator, an asynchronous one perhaps."""
+    found = getattr(cls, hook)
+    return inspect.isgeneratorfunction(found) or inspect.isasyncgenfunction(found)
+
+
 def check_class(cls: type, options: Options) -> None:
     """Raise ConfigError for the first mistake in a class."""
     _check_kind(cls)
-    for hook in HOOKS:
+    for hook in (*HOOKS, *(STEPPING if streams_of(cls) == "steps" else ())):
         if has(cls, hook):
             _check_hook(cls, hook)
     _check_names(cls)
-    _check_work(cls, options)
+    _check_work(cls)
+    _check_stepping(cls)
+    _check_options(cls, options)
     refuse_constructor(cls)
 
 
@@ -60,17 +91,13 @@ def _check_hook(cls: type, hook: str) -> None:
         raise mistake(cls, hook, "is a property", "make it a method")
     if not callable(found):
         raise mistake(cls, hook, f"is a {type(found).__name__}", "hooks are methods: `def` it")
-    if _streams(found):
+    if yields(cls, hook) and hook not in GENERATORS:
         raise mistake(
             cls,
             hook,
-            "is a generator, and streams are not in this version yet",
+            "is a generator, which only `predict` and `predict_batch` may be",
             "return the whole result",
         )
-
-
-def _streams(function: Callable[..., Any]) -> bool:
-    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _check_names(cls: type) -> None:
@@ -90,26 +117,60 @@ def _check_names(cls: type) -> None:
                 )
 
 
-def _check_work(cls: type, options: Options) -> None:
+def _check_work(cls: type) -> None:
     """Look at what `predict` and `predict_batch` are to one another."""
+    if streams_of(cls) == "steps":
+        return
     if not has(cls, "predict_batch"):
         if not has(cls, "predict"):
-            raise ConfigError(
-                f"class {cls.__qualname__} has no `predict`: define `def predict(self, ...)`, or "
-                "`def predict_batch(self, inputs)` for many requests at once"
-            )
-        for option in _BATCH_OPTIONS:
-            if option in options.given:
-                raise ConfigError(
-                    f"class {cls.__qualname__} sets `{option}` and has no `predict_batch`: "
-                    "defining `def predict_batch(self, inputs)` is what turns batching on"
-                )
+            raise ConfigError(f"class {cls.__qualname__} has no `predict`: {_what_to_define(cls)}")
     elif has(cls, "predict") and _nearer(cls, "predict", "predict_batch"):
         raise mistake(
             cls,
             "predict",
             "would never be called, for an inherited `predict_batch` serves the requests",
             "override `predict_batch`, or set `predict_batch = None` to turn batching off",
+        )
+
+
+def _what_to_define(cls: type) -> str:
+    for one, other in (("admit", "step"), ("step", "admit")):
+        if has(cls, one):
+            return f"`{one}` alone serves nothing, it needs `{other}` beside it"
+    return (
+        "define `def predict(self, ...)`, or "
+        "`def predict_batch(self, inputs)` for many requests at once"
+    )
+
+
+def _check_stepping(cls: type) -> None:
+    """Look at what else a class has beside `admit` and `step`, which serve alone."""
+    if streams_of(cls) != "steps":
+        return
+    if has(cls, "predict_batch") or (has(cls, "predict") and _nearer(cls, "predict", "step")):
+        hook = "predict_batch" if has(cls, "predict_batch") else "predict"
+        raise mistake(
+            cls,
+            hook,
+            "would never be called, for `admit` and `step` serve the requests",
+            f"drop it, or set `admit = None` to let `{hook}` serve",
+        )
+
+
+def _check_options(cls: type, options: Options) -> None:
+    """Look for options that would do nothing."""
+    streams = streams_of(cls)
+    stepped = {"max_batch_size"} if streams == "steps" else set()
+    for option in () if has(cls, "predict_batch") else _BATCH_OPTIONS:
+        if option in options.given and option not in stepped:
+            raise ConfigError(
+                f"class {cls.__qualname__} sets `{option}` and has no `predict_batch`: "
+                "defining `def predict_batch(self, inputs)` is what turns batching on"
+            )
+    if "stream_timeout_s" in options.given and not streams:
+        raise ConfigError(
+            f"class {cls.__qualname__} sets `stream_timeout_s` and does not stream: "
+            "a `predict` with `yield` does; for whole answers there is `timeout_s`"
         )
 
 

@@ -90,7 +90,7 @@ class Context(dict[str, Any]):
 
     @property
     def attempt(self) -> int:
-        """1, and one more for each time the request was started again after a crash."""
+        """1, and one more for each time it was run again: its replica or its batch had failed."""
         return self._envelope.attempt
 
     @property

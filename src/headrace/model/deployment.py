@@ -28,11 +28,16 @@ class OptionWords(TypedDict, total=False):
     executor: Executor
     max_batch_size: int
     batch_wait_s: float
+    batch_latency_target_s: float | None
     max_ongoing_requests: int | None
     max_queued_requests: int
     max_queued_bytes: int
     timeout_s: float | None
+    stream_timeout_s: float | None
+    cancel_grace_s: float
+    interruptible: bool
     retry_on_crash: bool
+    isolate_batch_errors: bool
     startup_timeout_s: float
     env: Mapping[str, str]
     max_body_bytes: int | None
@@ -59,16 +64,26 @@ class Options:
     """The most requests one `predict_batch` gets."""
     batch_wait_s: float = 0.0
     """How long an idle copy waits for a batch to fill; 0 takes what is there at once."""
+    batch_latency_target_s: float | None = None
+    """Keep batches small enough that a request which finds a copy at work is answered in time."""
     max_ongoing_requests: int | None = None
-    """How many calls a copy runs at once; else 1 for sync hooks, 16 for async ones."""
+    """How many calls a copy runs at once; else 1 for sync hooks, 16 for async ones and streams."""
     max_queued_requests: int = 1000
     """How many may wait; the next one gets a 503."""
     max_queued_bytes: int = 1 << 30
     """How much the bodies that wait or still come may hold; the next one gets a 503."""
     timeout_s: float | None = 60.0
-    """When a request gets a 504, from its arrival; None for never."""
+    """When a request gets a 504, from its arrival; in a stream from item to item. None: never."""
+    stream_timeout_s: float | None = None
+    """How long a stream may take in all, from the arrival of its request; None for ever."""
+    cancel_grace_s: float = 5.0
+    """How long a call may go on that nobody waits for, before its process is replaced."""
+    interruptible: bool = True
+    """Whether sync hooks that nobody waits for are ended: by Cancelled, or with their process."""
     retry_on_crash: bool = True
     """Whether a request is run once more when the process that held it died."""
+    isolate_batch_errors: bool = True
+    """Whether a batch that raises is run again in halves, so that only the guilty fail."""
     startup_timeout_s: float = 600.0
     """How long a copy may take from its start to the end of `setup`."""
     env: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -14,12 +14,12 @@ import msgspec
 
 from headrace.model.adapters import Decode, Encode, adapter_of
 from headrace.model.arguments import Parameter, Unresolved, read_arguments, read_result, resolved
-from headrace.model.checks import has
+from headrace.model.checks import has, streams_of, work_of
 from headrace.model.known import descends, is_array, is_image, without_none
-from headrace.model.media import BYTES, FORM, JSON, NPY, PNG, TEXT, is_json
+from headrace.model.media import BYTES, EVENTS, FORM, JSON, NDJSON, NPY, PNG, TEXT, is_json
 from headrace.model.plain import CannotAnswer, as_json
 from headrace.model.references import Schema, added
-from headrace.model.results import item_of
+from headrace.model.results import item_of, of_one
 from headrace.model.shapes import Shapes
 from headrace.model.types import files_wanted, is_request
 
@@ -47,13 +47,15 @@ class Description(msgspec.Struct, frozen=True):
 
 def described(cls: type) -> Description:
     """Describe a class that can be served."""
-    work = "predict_batch" if has(cls, "predict_batch") else "predict"
+    streams, work = streams_of(cls), work_of(cls)
     reads = "decode_request" if has(cls, "decode_request") else work
-    last = "encode_response" if has(cls, "encode_response") else work
+    last = "step" if streams == "steps" else work
+    last = "encode_response" if has(cls, "encode_response") else last
     shapes, out = Shapes(), Shapes(goes_out=True)
     data = _parameters(cls, reads)
     body = _body(data, shapes)
-    answer = _answer(_result(cls, last), out)
+    result = _result(cls, last)
+    answer = _streamed(result, out) if streams else _answer(result, out)
     summary, _, text = _words(cls, work).partition("\n")
     return Description(
         summary=summary,
@@ -182,9 +184,19 @@ def _result(cls: type, hook: str) -> Any:
     result = read_result(cls, hook)
     if isinstance(result, Unresolved):
         return Any
-    if hook != "predict_batch":
-        return result
-    return item_of(result) or Any
+    return of_one(cls, hook, result) or Any
+
+
+def _streamed(result: Any, shapes: Shapes) -> Media:
+    """Describe an answer in parts by one of its items, in each form a client may ask for."""
+    encode = adapter_of(result, Encode)
+    text: Schema = {"type": "string"}
+    lines = {NDJSON: {} if encode else shapes.of(result, "Item"), EVENTS: text}
+    if encode is not None:
+        return {encode.media_type or ANY: {}, **lines}
+    if result is str:
+        return {TEXT: text, **lines}
+    return {BYTES: {}, **lines} if result in _RAW else lines
 
 
 def _answer(result: Any, shapes: Shapes) -> Media:

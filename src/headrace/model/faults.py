@@ -1,4 +1,7 @@
-"""How an exception becomes a fault: what the client is told, what only the log is told."""
+"""How an exception becomes a fault: what the client is told, what only the log is told.
+
+Nothing is taken for granted about the exception: its text may be huge, or raise itself.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,15 @@ from headrace.model.answers import header_pairs
 from headrace.model.context import Context
 from headrace.model.envelope import Fault
 from headrace.model.plain import CannotAnswer
+from headrace.model.sizes import bounded_headers, bounded_status
 from headrace.model.steps import BadBatch
 
 log = logging.getLogger("headrace.model")
 
 TOO_LATE = Fault(504, "deadline_exceeded", "the deadline passed before the model could begin")
+NOBODY_WAITS = Fault(499, "client_closed_request", "nobody waited for the answer any more")
+LONGEST_TEXT = 1 << 16
+"""Characters of an exception that are told; a hook may put a whole request into its words."""
 debugging: ContextVar[bool] = ContextVar("headrace_debugging", default=False)
 """Whether the client is the developer, and is told what else only the log is told."""
 
@@ -30,29 +37,65 @@ def fault_of(error: BaseException, hook: str, contexts: Sequence[Context]) -> Fa
 
     Its text stays there: it may hold what another request sent, or a secret.
     """
+    try:
+        return _planned(error) or _unplanned(error, hook, contexts)
+    except CannotAnswer as worse:
+        return _unplanned(worse, hook, contexts)
+    except Exception:  # noqa: BLE001 - the exception's own words raise, or its class
+        log.error("%s: %s raised what cannot be told", names(contexts), hook)  # noqa: TRY400 - nor shown
+        return Fault(500, "hook_failed", f"{hook} raised; {_SEE_LOG}")
+
+
+def _planned(error: BaseException) -> Fault | None:
     if isinstance(error, HTTPError):
-        try:
-            headers = header_pairs(error.headers.items())
-        except CannotAnswer as worse:
-            return fault_of(worse, hook, contexts)
-        return Fault(int(error.status), error.code, _sendable(error.detail), None, headers)
-    if isinstance(error, RequestError):
+        headers = header_pairs(error.headers.items())
+        bounded_headers(headers)
+        path = None
+    elif isinstance(error, RequestError):
+        headers = []
         path = None if error.path is None else _sendable(error.path)
-        return Fault(error.status, error.code, _sendable(error.detail), path)
+    else:
+        return None
+    status = bounded_status(int(error.status))  # a subclass may have put anything there
+    return Fault(status, str(error.code), _sendable(error.detail), path, headers)
+
+
+def _unplanned(error: BaseException, hook: str, contexts: Sequence[Context]) -> Fault:
     if isinstance(error, CannotAnswer | BadBatch):
-        said, detail = f"{hook}: {error}", f"what {hook} returned cannot be sent"
+        said, detail = f"{hook}: {_cut(str(error))}", f"what {hook} returned cannot be sent"
     else:
         said, detail = f"{hook} raised", f"{hook} raised {type(error).__name__}"
-    log.error("%s: %s", _names(contexts), said, exc_info=error)
+    _log(f"{names(contexts)}: {said}", error)
     if debugging.get():
         where = _traceback(error)
         return Fault(500, "hook_failed", _sendable(f"{detail}: {error}"), traceback=where)
     return Fault(500, "hook_failed", f"{_sendable(detail)}; {_SEE_LOG}")
 
 
-def _names(contexts: Sequence[Context]) -> str:
+def names(contexts: Sequence[Context]) -> str:
+    """Name requests as the log does."""
     ids = ", ".join(context.request_id for context in contexts)
     return f"request {ids}" if len(contexts) == 1 else f"requests {ids}"
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return an exception's class and words on one short line, whatever they are."""
+    try:
+        return " ".join(f"{type(error).__name__}: {str(error)[:200]}".split())
+    except Exception:  # noqa: BLE001 - its words raise
+        return "an exception without words"
+
+
+def _log(said: str, error: BaseException) -> None:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - groups within groups, a note that raises
+        log.error("%s: %s, whose traceback cannot be shown", said, in_a_line(error))  # noqa: TRY400 - so it is
+        return
+    if len(text) <= LONGEST_TEXT:
+        log.error("%s", said, exc_info=error)
+    else:
+        log.error("%s\n%s", said, _cut(text))
 
 
 def _traceback(error: BaseException) -> str:
@@ -65,4 +108,11 @@ def _traceback(error: BaseException) -> str:
 
 def _sendable(text: object) -> str:
     """Make it text that UTF-8 can carry, whatever a hook put there."""
-    return str(text).encode("utf-8", "replace").decode()
+    return _cut(str(text)).encode("utf-8", "replace").decode()
+
+
+def _cut(text: str) -> str:
+    """Leave the middle of a long text out: a traceback's last line says the most."""
+    left = len(text) - LONGEST_TEXT
+    half = LONGEST_TEXT // 2
+    return text if left <= 0 else f"{text[:half]}\n[... {left:,} characters ...]\n{text[-half:]}"

@@ -13,17 +13,19 @@ from inspect import Parameter as Signed
 from typing import Any
 
 from headrace.errors import ImpossibleStep
-from headrace.model import running
+from headrace.model import running, whole
 from headrace.model.answers import answerer
 from headrace.model.arguments import Arguments, Parameter, read_arguments, resolved
 from headrace.model.bodies import Body, body_of, reader_of_one
 from headrace.model.calls import Call, call_with_nothing, call_with_one
-from headrace.model.checks import check_class, has
+from headrace.model.checks import STEPPING, Streams, check_class, has, streams_of, work_of
 from headrace.model.deployment import Options
 from headrace.model.envelope import Envelope, Reply
+from headrace.model.group import Recipe
 from headrace.model.mistakes import mistake
 from headrace.model.names import kebab
 from headrace.model.plan import Plan
+from headrace.model.rendering import renderer
 from headrace.model.results import encode_of
 from headrace.model.steps import Run, RunAsync, Steps
 from headrace.model.types import is_request
@@ -36,12 +38,16 @@ _LISTS = (list, Sequence, Iterable, typing.List, typing.Sequence)  # noqa: UP006
 def compile_plan(cls: type, options: Options) -> Plan:
     """Read a model class; raises ConfigError with class, hook and mend for any mistake in it."""
     check_class(cls, options)
-    batched = has(cls, "predict_batch")
-    work = "predict_batch" if batched else "predict"
+    streams, work = streams_of(cls), work_of(cls)
+    batched = work == "predict_batch"
     hooks = [h for h in ("decode_request", work, "encode_response") if has(cls, h)]
     taken = {hook: read_arguments(cls, hook, many=hook == "predict_batch") for hook in hooks}
     steps, needs_head = _steps(cls, work, taken)
-    run, run_async = _runners(cls, steps, batched=batched)
+    recipe = _recipe(cls, streams, steps) if streams else None
+    if recipe is None:
+        run, run_async = _runners(cls, steps, options, batched=batched)
+    else:
+        run, run_async = whole.runners(streams, recipe)
     begin = _outer_hook(cls, "setup", 1)
     _outer_hook(cls, "health", 0)
     _outer_hook(cls, "teardown", 0)
@@ -49,12 +55,14 @@ def compile_plan(cls: type, options: Options) -> Plan:
         name=options.name or kebab(cls.__name__),
         target=cls,
         options=options,
-        layout="async" if steps.waits else "sync",
+        layout="async" if steps.waits or inspect.isasyncgenfunction(getattr(cls, work)) else "sync",
         batched=batched,
-        wants_head=needs_head or any(arguments.context for arguments in taken.values()),
+        wants_head=needs_head or bool(streams) or any(a.context for a in taken.values()),
         run=run,
         run_async=run_async,
         begin=begin,
+        streams=streams,
+        recipe=recipe,
     )
 
 
@@ -69,8 +77,11 @@ def _steps(cls: type, work: str, taken: dict[str, Arguments]) -> tuple[Steps, bo
         call = body.call
     if "encode_response" in taken:
         encode = _taking_one(cls, taken["encode_response"])
-    last = "encode_response" if encode else work
-    asked = {hook: encode_of(cls, hook, last=hook == last) for hook in taken}
+    last = "encode_response" if encode else "step" if work == "admit" else work
+    asked = {
+        hook: encode_of(cls, hook, last=hook == last) for hook in dict.fromkeys([*taken, last])
+    }
+    hooks = [*taken, *(hook for hook in STEPPING if work == "admit" and has(cls, hook))]
     steps = Steps(
         read=body.read,
         decode=decode,
@@ -78,10 +89,29 @@ def _steps(cls: type, work: str, taken: dict[str, Arguments]) -> tuple[Steps, bo
         work_hook=work,
         encode=encode,
         answer=answerer(asked[last]),
-        waits=frozenset(h for h in taken if _is_async(getattr(cls, h))),
+        waits=frozenset(h for h in hooks if _is_async(getattr(cls, h))),
         read_hook="decode_request" if decode else "reading the body",
     )
     return steps, body.needs_head
+
+
+def _recipe(cls: type, streams: Streams, steps: Steps) -> Recipe:
+    """Say how the items of a streaming model are come by, and written."""
+    hook = "step" if streams == "steps" else steps.work_hook
+    encode = encode_of(cls, "encode_response" if steps.encode else hook, last=True)
+    step = leave = None
+    if streams == "steps":
+        step = _taking_one(cls, read_arguments(cls, "step", many=True))
+        if has(cls, "leave"):
+            leave = _taking_one(cls, read_arguments(cls, "leave", many=False))
+    return Recipe(
+        steps=steps,
+        hook=hook,
+        render=None if encode is None else renderer(encode),
+        media="" if encode is None else encode.media_type,
+        step=step,
+        leave=leave,
+    )
 
 
 def _decoding(cls: type, arguments: Arguments) -> Body:
@@ -131,7 +161,14 @@ def _taking_one(cls: type, arguments: Arguments) -> Call:
     return call_with_one(arguments)
 
 
-_USUAL = {"predict": "decoded", "predict_batch": "inputs", "encode_response": "output"}
+_USUAL = {
+    "predict": "decoded",
+    "predict_batch": "inputs",
+    "encode_response": "output",
+    "admit": "x",
+    "step": "states",
+    "leave": "state",
+}
 
 
 def _is_async(hook: Callable[..., Any]) -> bool:
@@ -153,13 +190,15 @@ def _outer_hook(cls: type, hook: str, most: int) -> Call | None:
     return call_with_one(arguments) if arguments.data[:most] else call_with_nothing(arguments)
 
 
-def _runners(cls: type, steps: Steps, *, batched: bool) -> tuple[Run, RunAsync]:
+def _runners(cls: type, steps: Steps, options: Options, *, batched: bool) -> tuple[Run, RunAsync]:
+    isolate = options.isolate_batch_errors
     if steps.waits:
         from headrace.model import running_async  # noqa: PLC0415 - asyncio, for those who need it
 
-        make = running_async.as_a_batch if batched else running_async.one_by_one
-        return _never(cls), make(steps)
-    run = running.as_a_batch(steps) if batched else running.one_by_one(steps)
+        if batched:
+            return _never(cls), running_async.as_a_batch(steps, isolate=isolate)
+        return _never(cls), running_async.one_by_one(steps)
+    run = running.as_a_batch(steps, isolate=isolate) if batched else running.one_by_one(steps)
 
     async def run_async(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
         return run(model, envelopes)

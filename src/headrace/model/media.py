@@ -8,6 +8,8 @@ PNG = "image/png"
 NPY = "application/x-npy"
 TEXT = "text/plain"
 FORM = "multipart/form-data"
+EVENTS = "text/event-stream"
+NDJSON = "application/x-ndjson"
 
 
 def media_type(content_type: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from headrace.model.known import descends, is_image
 
-STREAM = "a stream, and streams are not in this version yet"
+STREAM = "a stream; make the hook itself a generator: `yield from` it in `predict`"
 
 
 class CannotAnswer(Exception):

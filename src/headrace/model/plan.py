@@ -6,9 +6,13 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal
 
+from headrace.errors import ImpossibleStep
 from headrace.model.api import Model, Report, install_report
 from headrace.model.calls import Call
+from headrace.model.checks import Streams
 from headrace.model.deployment import Options
+from headrace.model.group import Open, OpenAsync, Recipe
+from headrace.model.stepping import open_with
 from headrace.model.steps import Run, RunAsync
 
 Layout = Literal["sync", "async"]
@@ -34,6 +38,24 @@ class Plan:
     run_async: RunAsync
     begin: Call | None
     """How `setup` is called with the device, if there is one."""
+    streams: Streams = ""
+    recipe: Recipe | None = None
+    """How its streams are made; `run` and `run_async` wait for the whole of each."""
+
+    def open(self, model: object) -> Open:
+        """Give what begins the streams of a model of layout sync."""
+        return open_with(self.streams, self._recipe(), model)
+
+    def open_async(self, model: object) -> OpenAsync:
+        """Give what begins the streams of a model of either layout."""
+        from headrace.model import stepping_async  # noqa: PLC0415 - asyncio, for those who need it
+
+        return stepping_async.open_with(self.streams, self._recipe(), model)
+
+    def _recipe(self) -> Recipe:
+        if self.recipe is None:
+            raise ImpossibleStep(f"{self.name} does not stream")
+        return self.recipe
 
     def make(self) -> Model:
         """Make the model object; what its `__init__` raises passes."""

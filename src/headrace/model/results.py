@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from typing import Any
 
 from headrace.model.adapters import Decode, Encode, adapter_of, problem_of
 from headrace.model.arguments import Unresolved, read_result
+from headrace.model.checks import GENERATORS, yields
 from headrace.model.known import is_array, parts, without_none
 from headrace.model.mistakes import mistake
 from headrace.model.rendering import writes
 
 _LISTS = (list, tuple, Sequence, Iterable)
+_STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
+_ALIGNED = ("predict_batch", "step")
 
 
 def encode_of(cls: type, hook: str, *, last: bool) -> Encode | None:
@@ -30,7 +41,8 @@ def encode_of(cls: type, hook: str, *, last: bool) -> Encode | None:
     adapters = [part for part in parts(result) if isinstance(part, Decode | Encode)]
     if not adapters:
         return None
-    found = adapter_of(item_of(result) if hook == "predict_batch" else result, Encode)
+    result = of_one(cls, hook, result)
+    found = adapter_of(result, Encode)
     if found is None or not last or adapters != [found]:
         raise mistake(
             cls,
@@ -46,12 +58,20 @@ def encode_of(cls: type, hook: str, *, last: bool) -> Encode | None:
 
 def _check(cls: type, hook: str, encode: Encode, result: Any) -> None:
     problem = problem_of(encode)
-    kind = without_none(typing.get_args(item_of(result) or result)[0])[0]
+    kind = without_none(typing.get_args(result)[0])[0]
     kind = typing.get_origin(kind) if is_array(kind) else kind
     if not problem and encode.render is ... and not writes(kind, encode.media_type):
         problem = f"{kind.__name__} cannot be written so; give a function in place of `...`"
     if problem:
         raise mistake(cls, hook, f"has {encode!r} on its result, and {problem}", "mend the adapter")
+
+
+def of_one(cls: type, hook: str, result: Any) -> Any:
+    """Give what one request gets of a hook's result, of a stream one item; None if nobody says."""
+    if hook in GENERATORS and yields(cls, hook):
+        inner = typing.get_args(result)
+        result = inner[0] if typing.get_origin(result) in _STREAMS and inner else None
+    return item_of(result) if hook in _ALIGNED else result
 
 
 def item_of(result: Any) -> Any:

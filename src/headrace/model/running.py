@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
+from headrace.model.bisecting import Streak, renewed
 from headrace.model.context import abandon, context_of, current
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.faults import TOO_LATE, fault_of
+from headrace.model.sizes import bounded
 from headrace.model.steps import Item, Run, Steps, dealt
 
 
@@ -36,7 +38,7 @@ def one_by_one(steps: Steps) -> Run:
             if encode is not None:
                 hook = "encode_response"
                 output = encode(model, output, context)
-            return answer(output, context)
+            return bounded(answer(output, context))
         except Exception as error:  # noqa: BLE001 - the client waits, and hears of it
             return fault_of(error, hook, [context])
         except BaseException:
@@ -51,17 +53,20 @@ def one_by_one(steps: Steps) -> Run:
     return run
 
 
-def as_a_batch(steps: Steps) -> Run:
-    """Decode each, run what could be decoded as one batch, encode each."""
+def as_a_batch(steps: Steps, *, isolate: bool = True) -> Run:
+    """Decode each, run what could be decoded as one batch, encode each.
+
+    With `isolate`, a batch that raises is run again in halves: see `bisecting`.
+    """
+    streak = Streak(isolate=isolate)
 
     def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
         items = [Item(envelope) for envelope in envelopes]
         try:
-            for item in items:
-                _receive(steps, model, item)
-            ready = [item for item in items if item.reply is None]
-            for item, output in zip(ready, _compute(steps, model, ready), strict=False):
-                _respond(steps, model, item, output)
+            if again := _attempt(steps, streak, model, items):
+                while again:
+                    again += _attempt(steps, streak, model, renewed(again.pop()))
+                streak.ended(items)
         except BaseException:
             for item in items:
                 abandon(item.context)
@@ -69,6 +74,23 @@ def as_a_batch(steps: Steps) -> Run:
         return [item.reply for item in items if item.reply is not None]
 
     return run
+
+
+def _attempt(steps: Steps, streak: Streak, model: Any, items: list[Item]) -> list[list[Item]]:
+    """Run these together; return what is to be run again."""
+    for item in items:
+        _receive(steps, model, item)
+    ready = [item for item in items if item.reply is None]
+    if not ready:
+        return []
+    try:
+        outputs = _compute(steps, model, ready)
+    except Exception as error:  # noqa: BLE001 - their clients wait, and hear of it
+        return streak.halves(ready, steps.work_hook, error)
+    streak.worked()
+    for item, output in zip(ready, outputs, strict=True):
+        _respond(steps, model, item, output)
+    return []
 
 
 def _receive(steps: Steps, model: Any, item: Item) -> None:
@@ -87,34 +109,29 @@ def _receive(steps: Steps, model: Any, item: Item) -> None:
 
 
 def _compute(steps: Steps, model: Any, items: list[Item]) -> list[Any]:
-    """Run the batch; if it fails, every request in it has its reply and there is no output."""
-    if not items:
-        return []
-    contexts = [item.context for item in items]
+    """Run the batch and deal its outputs out; what the hook raises passes."""
     token = current.set(None)
     try:
         # The hook gets lists of its own: what it does to them reaches neither replies nor log.
-        outputs = steps.work(model, [item.value for item in items], contexts.copy())
+        contexts = [item.context for item in items]
+        outputs = steps.work(model, [item.value for item in items], contexts)
         return dealt(outputs, len(items))
-    except Exception as error:  # noqa: BLE001 - their clients wait, and hear of it
-        fault = fault_of(error, steps.work_hook, contexts)
-        for item in items:
-            item.reply = fault
-        return []
     finally:
         current.reset(token)
 
 
 def _respond(steps: Steps, model: Any, item: Item, output: Any) -> None:
-    if isinstance(output, Exception):
-        item.reply = fault_of(output, steps.work_hook, [item.context])
-        return
     token = current.set(item.context)
+    hook = steps.work_hook
     try:
+        if isinstance(output, Exception):
+            item.reply = fault_of(output, hook, [item.context])
+            return
+        hook = steps.last_hook
         if steps.encode is not None:
             output = steps.encode(model, output, item.context)
-        item.reply = steps.answer(output, item.context)
+        item.reply = bounded(steps.answer(output, item.context))
     except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
-        item.reply = fault_of(error, steps.last_hook, [item.context])
+        item.reply = fault_of(error, hook, [item.context])
     finally:
         current.reset(token)

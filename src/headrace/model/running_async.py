@@ -11,10 +11,12 @@ from collections.abc import Coroutine, Sequence
 from time import monotonic
 from typing import Any
 
+from headrace.model.bisecting import Streak, renewed
 from headrace.model.calls import Call
 from headrace.model.context import abandon, context_of, current
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.faults import TOO_LATE, fault_of
+from headrace.model.sizes import bounded
 from headrace.model.steps import Item, RunAsync, Steps, dealt
 
 
@@ -35,11 +37,11 @@ def one_by_one(steps: Steps) -> RunAsync:
             if steps.encode is not None:
                 hook = "encode_response"
                 output = await _through(steps, hook, steps.encode, model, output, context)
-            return steps.answer(output, context)
+            return bounded(steps.answer(output, context))
         except Exception as error:  # noqa: BLE001 - the client waits, and hears of it
             return fault_of(error, hook, [context])
         except BaseException as error:
-            if _came_by_itself(error):
+            if came_by_itself(error):
                 return fault_of(error, hook, [context])
             abandon(context)
             raise
@@ -52,22 +54,20 @@ def one_by_one(steps: Steps) -> RunAsync:
     return run
 
 
-def as_a_batch(steps: Steps) -> RunAsync:
-    """Decode each, run what could be decoded as one batch, encode each; the awaits side by side."""
+def as_a_batch(steps: Steps, *, isolate: bool = True) -> RunAsync:
+    """Decode each, run what could be decoded as one batch, encode each; the awaits side by side.
+
+    With `isolate`, a batch that raises is run again in halves: see `bisecting`.
+    """
+    streak = Streak(isolate=isolate)
 
     async def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
         items = [Item(envelope) for envelope in envelopes]
         try:
-            await _each(
-                [_receive(steps, model, item) for item in items], "decode_request" in steps.waits
-            )
-            ready = [item for item in items if item.reply is None]
-            outputs = await _compute(steps, model, ready)
-            pairs = zip(ready, outputs, strict=False)
-            await _each(
-                [_respond(steps, model, item, output) for item, output in pairs],
-                "encode_response" in steps.waits,
-            )
+            if again := await _attempt(steps, streak, model, items):
+                while again:
+                    again += await _attempt(steps, streak, model, renewed(again.pop()))
+                streak.ended(items)
         except BaseException:
             for item in items:
                 abandon(item.context)
@@ -101,6 +101,28 @@ async def _each(jobs: list[Coroutine[Any, Any, None]], wait: bool) -> None:  # n
         await asyncio.wait(tasks)
 
 
+async def _attempt(steps: Steps, streak: Streak, model: Any, items: list[Item]) -> list[list[Item]]:
+    """Run these together; return what is to be run again."""
+    hook, waits = steps.work_hook, steps.waits
+    await _each([_receive(steps, model, item) for item in items], "decode_request" in waits)
+    ready = [item for item in items if item.reply is None]
+    if not ready:
+        return []
+    try:
+        outputs = await _compute(steps, model, ready)
+    except Exception as error:  # noqa: BLE001 - their clients wait, and hear of it
+        return streak.halves(ready, hook, error)
+    except asyncio.CancelledError as error:
+        if not came_by_itself(error):
+            raise
+        return streak.halves(ready, hook, error)
+    streak.worked()
+    pairs = zip(ready, outputs, strict=True)
+    jobs = [_respond(steps, model, item, output) for item, output in pairs]
+    await _each(jobs, "encode_response" in waits)
+    return []
+
+
 async def _receive(steps: Steps, model: Any, item: Item) -> None:
     if item.envelope.deadline <= monotonic():
         item.reply = TOO_LATE
@@ -114,7 +136,7 @@ async def _receive(steps: Steps, model: Any, item: Item) -> None:
     except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
         item.reply = fault_of(error, steps.read_hook, [item.context])
     except asyncio.CancelledError as error:
-        if not _came_by_itself(error):
+        if not came_by_itself(error):
             raise
         item.reply = fault_of(error, steps.read_hook, [item.context])
     finally:
@@ -122,46 +144,38 @@ async def _receive(steps: Steps, model: Any, item: Item) -> None:
 
 
 async def _compute(steps: Steps, model: Any, items: list[Item]) -> list[Any]:
-    """Run the batch; if it fails, every request in it has its reply and there is no output."""
-    if not items:
-        return []
-    contexts = [item.context for item in items]
+    """Run the batch and deal its outputs out; what the hook raises passes."""
     token = current.set(None)
     try:
-        values = [item.value for item in items]
         # The hook gets lists of its own: what it does to them reaches neither replies nor log.
-        outputs = await _through(steps, steps.work_hook, steps.work, model, values, contexts.copy())
+        values, contexts = [item.value for item in items], [item.context for item in items]
+        outputs = await _through(steps, steps.work_hook, steps.work, model, values, contexts)
         return dealt(outputs, len(items))
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and not _came_by_itself(error):
-            raise
-        fault = fault_of(error, steps.work_hook, contexts)
-        for item in items:
-            item.reply = fault
-        return []
     finally:
         current.reset(token)
 
 
 async def _respond(steps: Steps, model: Any, item: Item, output: Any) -> None:
-    if isinstance(output, Exception):
-        item.reply = fault_of(output, steps.work_hook, [item.context])
-        return
     token = current.set(item.context)
+    hook = steps.work_hook
     try:
+        if isinstance(output, Exception):
+            item.reply = fault_of(output, hook, [item.context])
+            return
+        hook = steps.last_hook
         output = await _through(steps, "encode_response", steps.encode, model, output, item.context)
-        item.reply = steps.answer(output, item.context)
+        item.reply = bounded(steps.answer(output, item.context))
     except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
-        item.reply = fault_of(error, steps.last_hook, [item.context])
+        item.reply = fault_of(error, hook, [item.context])
     except asyncio.CancelledError as error:
-        if not _came_by_itself(error):
+        if not came_by_itself(error):
             raise
-        item.reply = fault_of(error, steps.last_hook, [item.context])
+        item.reply = fault_of(error, hook, [item.context])
     finally:
         current.reset(token)
 
 
-def _came_by_itself(error: BaseException) -> bool:
+def came_by_itself(error: BaseException) -> bool:
     """Tell whether a hook raised CancelledError though nobody cancelled the task it runs in."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from headrace.errors import ConfigError
 from headrace.model.api import Model
+from headrace.model.checks import Streams
+from headrace.model.concurrency import threads_for
 from headrace.model.deployment import Options, options_of
 from headrace.model.description import Description, described
 from headrace.model.hooks import compile_plan
@@ -22,12 +24,16 @@ class Served(Struct, frozen=True):
     batched: bool
     wants_head: bool
     description: Description = Description()
+    streams: Streams = ""
 
     @property
     def slots(self) -> int:
         """Requests at once in a replica; 0 is one call at a time, the next ones sent ahead."""
-        if self.layout == "sync":
-            return 0
+        if self.streams == "steps":
+            return self.options.max_batch_size
+        if self.layout == "sync" and self.streams != "each":
+            threads = threads_for(self.options, self.layout, self.streams)
+            return threads if threads > 1 else 0
         return self.options.max_ongoing_requests or 16
 
     @property
@@ -53,6 +59,7 @@ def describe(target: object) -> Served:
         plan.batched,
         plan.wants_head,
         described(target),
+        plan.streams,
     )
 
 

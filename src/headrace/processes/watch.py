@@ -20,6 +20,7 @@ class Watch:
         """Begin to watch, from the event loop."""
         self._loop = asyncio.get_running_loop()
         self._ended = ended
+        self._pid = process.pid
         self._fd = -1
         if hasattr(os, "pidfd_open"):
             self._fd = os.pidfd_open(process.pid)
@@ -35,6 +36,14 @@ class Watch:
     def _notice(self) -> None:
         self.close()
         self._ended()
+
+    def send(self, number: int) -> None:
+        """Signal the child, which is not reaped yet; one that has ended hears nothing."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._fd >= 0:
+                signal.pidfd_send_signal(self._fd, number)
+            else:
+                os.kill(self._pid, number)
 
     def close(self) -> None:
         """Stop watching."""

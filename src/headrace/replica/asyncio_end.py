@@ -6,8 +6,9 @@ import asyncio
 from functools import partial
 from typing import assert_never
 
-from headrace.model.envelope import Envelope, Reply
+from headrace.model.envelope import Envelope
 from headrace.model.hooks import Plan
+from headrace.replica.delivery import Frames
 from headrace.replica.end import End
 from headrace.replica.frames import (
     Calls,
@@ -23,6 +24,7 @@ from headrace.replica.frames import (
     read_order,
 )
 from headrace.replica.loop import WorkerGone
+from headrace.replica.stream_tasks import StreamTasks
 from headrace.replica.tasks import Tasks
 
 
@@ -42,7 +44,12 @@ class AsyncEnd:
         """Take over the socket; nothing happens before `serve`."""
         self._sock, self._page, self._splitter = end.sock, end.page, end.splitter
         self._bodies = end.bodies
-        self._tasks = Tasks(plan, model, self._finished)
+        frames = Frames(end.bodies, self._say)
+        self._tasks = (
+            StreamTasks(plan, model, frames)
+            if plan.streams
+            else Tasks(plan, model, frames.finished)
+        )
         self._outbox = bytearray()
         self._writing = False
         self._over: asyncio.Future[bool] | None = None
@@ -85,8 +92,8 @@ class AsyncEnd:
         match order:
             case Calls(calls):
                 self._begin(calls)
-            case GiveUpOn(serial):
-                self._tasks.give_up_on(serial)
+            case GiveUpOn(serial, place):
+                self._tasks.give_up_on(serial, place)
             case Credit(serial, place, parts):
                 self._tasks.grant(serial, place, parts)
             case TearDown():
@@ -112,9 +119,6 @@ class AsyncEnd:
             self._over.set_result(politely)
         if not politely:
             asyncio.get_running_loop().remove_reader(self._sock)
-
-    def _finished(self, serial: int, took_s: float, replies: list[Reply]) -> None:
-        self._say(self._bodies.finished(serial, took_s, replies))
 
     def _say(self, frame: bytearray) -> None:
         if not self._outbox and not self._writing:

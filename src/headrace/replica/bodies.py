@@ -6,6 +6,7 @@ hears that it is free when the last of it is gone.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -13,8 +14,10 @@ from msgspec.structs import replace
 
 from headrace.memory.arena import Arena, Region, watch
 from headrace.memory.slots import LARGE_BYTES, Slot, length_of
-from headrace.model.envelope import Answer, Reply
-from headrace.replica.frames import Finished, Freed, pack
+from headrace.model.envelope import Answer, Fault, Reply
+from headrace.replica.frames import FRAME_BYTES, Finished, Freed, inline_bytes, is_packable, pack
+
+log = logging.getLogger("headrace.replica")
 
 
 class Bodies:
@@ -55,15 +58,27 @@ class Bodies:
     # --- what was written --------------------------------------------------------------------
 
     def finished(self, serial: int, took_s: float, replies: list[Reply]) -> bytearray:
-        """Return the frame of a call's end, its large answers in shared memory."""
-        if self._own is not None:
-            for place, reply in enumerate(replies):
-                if type(reply) is bytes:
-                    if len(reply) > LARGE_BYTES:
-                        replies[place] = self._moved(reply)
-                elif type(reply) is Answer and length_of(reply.body) > LARGE_BYTES:
-                    replies[place] = replace(reply, body=self._moved(reply.body))
-        return pack(Finished(serial, took_s, replies))
+        """Return the frame of a call's end, its large answers in shared memory.
+
+        An answer that cannot travel is replaced by its request's fault; its mates' are sent.
+        """
+        sent_bytes = 0
+        for place, reply in enumerate(replies):
+            if type(reply) is bytes:
+                if len(reply) <= LARGE_BYTES:
+                    continue
+                replies[place] = self._moved(reply)
+            elif type(reply) is Answer and length_of(reply.body) > LARGE_BYTES:
+                replies[place] = replace(reply, body=self._moved(reply.body))
+            sent_bytes += inline_bytes(replies[place])
+            if sent_bytes > FRAME_BYTES:
+                sent_bytes -= inline_bytes(replies[place])
+                replies[place] = _no_room(reply, serial, place)
+        try:
+            return pack(Finished(serial, took_s, replies))
+        except Exception:
+            log.exception("call %d: an answer cannot be sent", serial)
+            return pack(Finished(serial, took_s, [_packable(reply) for reply in replies]))
 
     def freed(self, places: Sequence[tuple[int, int]]) -> None:
         """Take answers back that the worker is done with."""
@@ -82,3 +97,16 @@ class Bodies:
         if isinstance(moved, Slot):
             self._written[moved.offset] = moved
         return moved
+
+
+def _no_room(reply: Reply, serial: int, place: int) -> Fault:
+    size = inline_bytes(reply)
+    log.error("call %d, request %d of it: no room to send %s bytes", serial, place, f"{size:,}")
+    detail = f"the server has no memory left to pass an answer of {size:,} bytes on"
+    return Fault(500, "hook_failed", detail)
+
+
+def _packable(reply: Reply) -> Reply:
+    if is_packable(reply):
+        return reply
+    return Fault(500, "hook_failed", "the answer cannot be sent; see the server's log")

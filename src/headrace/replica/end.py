@@ -8,6 +8,7 @@ from socket import socket
 from headrace.replica.bodies import Bodies
 from headrace.replica.frames import Splitter
 from headrace.replica.page import Page
+from headrace.replica.stopping import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,4 @@ class End:
     page: Page
     splitter: Splitter
     bodies: Bodies
+    guard: Guard

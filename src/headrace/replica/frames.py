@@ -14,11 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from headrace.model.deployment import Options
-from headrace.model.envelope import Envelope, Part, Reply
+from headrace.model.envelope import Answer, Envelope, Part, Reply
 from headrace.model.source import Source
 
 HEAD = struct.Struct("<I")
 READ_BYTES = 1 << 18
+FRAME_BYTES = 1 << 29
+"""All the large answers in one frame: some are sent so where shared memory is full, or not there.
+What is left of the 4 GiB that a length can say is more than small ones ever need."""
 
 # --- worker to replica -----------------------------------------------------------------
 
@@ -136,6 +139,21 @@ def pack(record: Order | Report) -> bytearray:
     _encode_into(record, frame, HEAD.size)
     HEAD.pack_into(frame, 0, len(frame) - HEAD.size)
     return frame
+
+
+def inline_bytes(reply: Reply) -> int:
+    """Return how much of a reply's body is in the frame itself."""
+    body = reply.body if isinstance(reply, Answer) else reply
+    return len(body) if isinstance(body, bytes) else 0
+
+
+def is_packable(reply: Reply) -> bool:
+    """Tell whether a reply can be written; a hook may have put anything into one."""
+    try:
+        _encode_into(reply, bytearray())
+    except Exception:  # noqa: BLE001 - whatever it is, it is that reply's alone
+        return False
+    return True
 
 
 class Splitter:

@@ -26,7 +26,6 @@ from headrace.replica.frames import (
     pack,
     read_order,
 )
-from headrace.replica.uncaught import EXITS, faults_of
 
 Inbox = deque[tuple[int, list[Envelope]]]
 """Calls in the order they are to run: each a serial with its requests."""
@@ -73,6 +72,7 @@ def _read(inbox: Inbox, end: End) -> bool:
 
 def _run_all(inbox: Inbox, plan: Plan, model: object, end: End) -> None:
     clock, run, claim, send = time.perf_counter, plan.run, end.page.claim, end.sock.sendall
+    guarded = end.guard.run
     finished, done = end.bodies.finished, end.bodies.done
     while inbox:
         serial, envelopes = inbox.popleft()
@@ -80,11 +80,6 @@ def _run_all(inbox: Inbox, plan: Plan, model: object, end: End) -> None:
             send(pack(Returned(serial)))
             continue
         began = clock()
-        try:
-            replies = run(model, envelopes)
-        except EXITS:
-            raise
-        except BaseException as error:  # noqa: BLE001 - their clients wait, and hear of it
-            replies = faults_of(error, envelopes)
+        replies = guarded(serial, run, model, envelopes)
         del envelopes  # what nobody kept of large bodies is free with the answer
         send(finished(serial, clock() - began, replies) + done())

@@ -27,6 +27,9 @@ from headrace.replica.frames import (
 from headrace.replica.logs import log_to_stderr
 from headrace.replica.loop import WorkerGone, run_leaf
 from headrace.replica.page import Page
+from headrace.replica.stopping import Guard
+from headrace.replica.streams import run_streams
+from headrace.replica.threads import in_threads
 from headrace.replica.uncaught import logged, told
 
 FAILED_TO_START = 3
@@ -39,13 +42,14 @@ def main(socket_fd: int, page_fd: int, arena_fd: int) -> int:
     sock = socket(fileno=socket_fd)
     page = Page(page_fd)
     os.close(page_fd)
+    guard = Guard(page)
     bodies = Bodies(arena_fd)
     splitter = Splitter()
     try:
         load = _first_order(sock, splitter)
         bodies.use_region(load.region)
-        plan = compile_plan(fetch(load.source), load.options)
-        return _Life(plan, load, End(sock, page, splitter, bodies)).live()
+        plan = in_threads(compile_plan(fetch(load.source), load.options))
+        return _Life(plan, load, End(sock, page, splitter, bodies, guard)).live()
     except WorkerGone:
         return 0
     except Exception as error:  # noqa: BLE001 - the worker waits for Ready or the reason
@@ -88,7 +92,8 @@ class _Life:
         try:
             _finish(self._plan.setup(model, self._load.device, self._progress))
             self._sock.sendall(pack(Ready()))
-            run_leaf(self._plan, model, self._end)
+            serve = run_streams if self._plan.streams else run_leaf
+            serve(self._plan, model, self._end)
         finally:
             with logged("teardown"):
                 _finish(self._plan.teardown(model))

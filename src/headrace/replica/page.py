@@ -1,9 +1,11 @@
-"""The page of memory that a worker and one replica share: claims and recalls without a message.
+"""The page of memory that a worker and one replica share: claims, recalls, stops, no message.
 
 Before a call the replica writes `claimed`, then reads `recalled_from`; to recall, the worker writes
 `recalled_from`, then reads `claimed`. Whoever is second sees the other's word, so no call is both
 run and taken back. A lock operation between the two is the fence this needs on x86; on other
 machines the worker does not trust its reading and waits for the replica to hand each call over.
+A call is stopped in the same way: the replica claims, arms and looks for the order, the worker
+writes the order and reads the claim; the signal that follows is for a call that has begun.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import threading
 import time
 
 SIZE_BYTES = 4096
-CLAIMED, RECALLED_FROM, SINCE = 0, 8, 16  # in words of 8 bytes: each on a cache line of its own
+# In words of 8 bytes: each on a cache line of its own.
+CLAIMED, RECALLED_FROM, SINCE, ARMED, STOP = 0, 8, 16, 24, 32
 NEVER = 2**63 - 1
 TRUSTED = platform.machine() in ("x86_64", "AMD64")
 
@@ -54,6 +57,25 @@ class Page:
         self._release()
         return words[RECALLED_FROM] > serial
 
+    def arm(self, serial: int) -> bool:
+        """Let a stop reach this call from now on; tell if there was none before."""
+        words = self._words
+        words[ARMED] = serial
+        return words[STOP] != serial
+
+    def disarm(self) -> None:
+        """Let no stop reach anything."""
+        self._words[ARMED] = 0
+
+    def stops_now(self) -> bool:
+        """Tell if the armed call is the one to be stopped; disarm it, for once is enough."""
+        words = self._words
+        armed = words[ARMED]
+        if not armed or armed != words[STOP]:
+            return False
+        words[ARMED] = 0
+        return True
+
     # --- the worker's side -------------------------------------------------------------
 
     def recall(self, serial: int) -> int:
@@ -67,6 +89,14 @@ class Page:
     def lift(self) -> None:
         """Let calls run again: every recalled one has been handed over."""
         self._words[RECALLED_FROM] = NEVER
+
+    def stop(self, serial: int) -> bool:
+        """Order a call to stop; tell if its replica needs a signal to look: it may run the call."""
+        words = self._words
+        words[STOP] = serial
+        self._acquire()
+        self._release()
+        return not TRUSTED or words[CLAIMED] == serial
 
     @property
     def claimed(self) -> int:

@@ -36,7 +36,7 @@ class Tasks:
 
         task.add_done_callback(ended)
 
-    def give_up_on(self, serial: int) -> None:
+    def give_up_on(self, serial: int, place: int) -> None:  # noqa: ARG002 - a call ends as a whole
         """Cancel a call once nobody waits for any of its requests."""
         if serial in self._running:
             self._wanted[serial] -= 1
@@ -44,7 +44,7 @@ class Tasks:
                 self._running[serial].cancel()
 
     def grant(self, serial: int, place: int, parts: int) -> None:
-        """Allow so many more parts of a streamed answer."""
+        """Allow so many more parts: there are no streams here, see `stream_tasks`."""
 
     async def all_ended(self) -> None:
         """Return when no call is under way."""

@@ -14,6 +14,7 @@ import msgspec
 from headrace.core import intake, streaming
 from headrace.core.engine import Engine
 from headrace.core.messages import (
+    Abort,
     Action,
     Again,
     DeploymentId,
@@ -22,6 +23,7 @@ from headrace.core.messages import (
     FleetAction,
     GiveUp,
     Grant,
+    Interrupt,
     Kill,
     Outcome,
     Recall,
@@ -273,16 +275,18 @@ class Driver:
                     asked.envelope = msgspec.structs.replace(
                         asked.envelope, attempt=asked.envelope.attempt + 1
                     )
-                case Stop() | Grant() | Recall():
+                case Stop() | Interrupt() | Grant() | Recall():
                     self._do_to_call(action)
                 case _:
                     self._do_to_replicas(action)
 
-    def _do_to_call(self, action: Stop | Grant | Recall) -> None:
+    def _do_to_call(self, action: Stop | Interrupt | Grant | Recall) -> None:
         match action:
             case Stop(replica, serial, place):
                 self.replicas[replica].stop(serial, place)
                 self._touched.add(replica)
+            case Interrupt(replica, serial):
+                self.replicas[replica].interrupt(serial)
             case Grant(replica, serial, place, parts):
                 self.replicas[replica].grant(serial, place, parts)
                 self._touched.add(replica)
@@ -299,6 +303,8 @@ class Driver:
                 self.replicas[replica].evict()
             case Kill(replica):
                 self.replicas[replica].kill()
+            case Abort(replica):
+                self.replicas[replica].abort()
             case GiveUp(deployment):
                 self.watcher.given_up(deployment)
             case Drained():

@@ -22,12 +22,13 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Endings:
     """How the requests of one deployment ended, and how long they took."""
 
-    __slots__ = ("buckets", "seconds", "statuses")
+    __slots__ = ("buckets", "seconds", "statuses", "stream_parts", "streams_open")
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
         self.buckets = [0] * (len(BOUNDS_S) + 1)
         self.seconds = 0.0
+        self.streams_open = self.stream_parts = 0
 
     def count(self, status: int, seconds: float) -> None:
         """Count one request, from its arrival to its last byte."""
@@ -44,7 +45,7 @@ class Endings:
 def render(driver: Driver, endings: dict[str, Endings]) -> str:
     """Return every metric as Prometheus text."""
     lines: list[str] = []
-    for family in (_requests(endings), _durations(endings), _pools(driver)):
+    for family in (_requests(endings), _durations(endings), _streams(endings), _pools(driver)):
         lines += family
     return "\n".join(lines) + "\n"
 
@@ -70,6 +71,14 @@ def _durations(endings: dict[str, Endings]) -> Iterator[str]:
             yield f'{name}_bucket{{{label},le="{bound}"}} {total}'
         yield f"{name}_sum{{{label}}} {ended.seconds:.6f}"
         yield f"{name}_count{{{label}}} {total}"
+
+
+def _streams(endings: dict[str, Endings]) -> Iterator[str]:
+    for name, kind, text, value in _STREAMS:
+        yield f"# HELP headrace_{name} {text}"
+        yield f"# TYPE headrace_{name} {kind}"
+        for deployment, ended in endings.items():
+            yield f'headrace_{name}{{deployment="{_escape(deployment)}"}} {value(ended)}'
 
 
 def _pools(driver: Driver) -> Iterator[str]:
@@ -112,6 +121,19 @@ def _called(pool: Pool) -> int:
 def _busy_s(pool: Pool) -> float:
     return round(pool.pace.busy_s, 6)
 
+
+def _streams_open(ended: Endings) -> int:
+    return ended.streams_open
+
+
+def _stream_parts(ended: Endings) -> int:
+    return ended.stream_parts
+
+
+_STREAMS: tuple[tuple[str, str, str, Callable[[Endings], float]], ...] = (
+    ("streams_open", "gauge", "Answers in parts that are under way.", _streams_open),
+    ("stream_parts_total", "counter", "Parts of answers that were sent on.", _stream_parts),
+)
 
 _FIGURES: tuple[tuple[str, str, str, Callable[[Pool], float]], ...] = (
     ("queued_requests", "gauge", "Requests that no replica has begun.", _queued),

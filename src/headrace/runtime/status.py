@@ -33,7 +33,7 @@ def status_of(driver: Driver) -> Status:
     elif "loading" in states:
         state = "loading"
     elif states & {"degraded", "down"}:
-        state = "down" if "down" in states else "degraded"
+        state = "down" if states == {"down"} else "degraded"  # the others answer as before
     else:
         state = "ok"
     return Status(state, {name: _describe(pool, driver) for name, pool in pools.items()})
@@ -61,6 +61,20 @@ def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
         "requests": pace.requests,
         "mean_batch": round(pace.requests / pace.calls, 2) if pace.calls else None,
         "mean_call_s": round(pace.busy_s / pace.calls, 6) if pace.calls else None,
+        "batching": _describe_batching(pool),
+    }
+
+
+def _describe_batching(pool: Pool) -> dict[str, Any] | None:
+    """Say what calls cost, as far as that was learned, and how large they may be for it."""
+    if pool.policy.batch.max_size == 1 or pool.policy.slots:
+        return None
+    per_item_s, fixed_s = pool.curve.line()
+    return {
+        "size": pool.size,
+        "fixed_s": round(fixed_s, 6),
+        "per_item_s": round(per_item_s, 6),
+        "seen": [{"size": round(n, 1), "call_s": round(t, 6)} for n, t in pool.curve.known()],
     }
 
 

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -107,7 +107,8 @@ class _Checker:
 
     def _play(self, witness: Witness, rounds: list[Round]) -> None:
         watched = witness.behind(self.model)
-        plan = compile_plan(watched, options_of(watched))
+        # A batch that fails only together is found out, not run again in halves.
+        plan = compile_plan(watched, replace(options_of(watched), isolate_batch_errors=False))
         model = plan.make()
         with asyncio.Runner() as runner:
             try:

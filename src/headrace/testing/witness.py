@@ -45,11 +45,15 @@ class Witness:
     _owners: dict[str, Context] = field(default_factory=dict)
 
     def behind(self, cls: type[Model]) -> type[Model]:
-        """Derive the same model with its hooks watched; what is no plain function is let alone."""
+        """Derive the same model with its hooks watched; what is no plain function is let alone.
+
+        So is a generator: other hooks of its request run while it stands at a `yield`.
+        """
         hooks = {
             name: self._watched(hook)
             for name in OF_A_REQUEST
             if inspect.isfunction(hook := inspect.getattr_static(cls, name, None))
+            and not (inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook))
         }
         same = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
         return new_class(cls.__name__, (cls,), exec_body=lambda names: names.update(same | hooks))

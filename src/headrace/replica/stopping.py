@@ -1,0 +1,71 @@
+"""End the one call that nobody waits for, by a signal, and never another one.
+
+The worker writes the call's serial on the page, then signals. The handler raises `Cancelled` only
+while that very call is armed, which it is from just before its hooks to just after: a signal that
+comes too late meets another serial, or none. The handler runs on the thread that arms: so either it
+finds the call armed, or the call finds the order as it arms, and does not begin.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+import sys
+from collections.abc import Sequence
+
+from headrace.errors import Cancelled
+from headrace.model.context import current
+from headrace.model.envelope import Envelope, Reply
+from headrace.model.steps import Run
+from headrace.replica.page import Page
+from headrace.replica.tasks import GIVEN_UP
+from headrace.replica.uncaught import EXITS, faults_of
+
+if sys.platform == "linux":  # those that no library uses
+    STOP, STACKS = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
+else:
+    STOP, STACKS = signal.SIGUSR1, signal.SIGUSR2
+
+
+class Guard:
+    """Runs calls on the main thread, each of which the worker may stop."""
+
+    def __init__(self, page: Page) -> None:
+        """Hear the worker's signals from now on; before user code, which may hear them instead."""
+        self._page = page
+        self._stopped = False
+        signal.signal(STOP, self._heard)
+        faulthandler.register(STACKS)
+
+    def run(
+        self, serial: int, run: Run, model: object, envelopes: Sequence[Envelope]
+    ) -> list[Reply]:
+        """Run a call to its end, or to where it is stopped. Only what ends the replica is raised.
+
+        A hook that swallows Cancelled is let be, and what it returns is dropped.
+        """
+        page = self._page
+        replies: list[Reply] = []
+        self._stopped = False
+        try:
+            try:
+                if page.arm(serial):
+                    replies = run(model, envelopes)
+                else:
+                    self._stopped = True
+            finally:
+                page.disarm()
+        except EXITS:
+            raise
+        except BaseException as error:  # noqa: BLE001 - their clients wait, and hear of it
+            if not self._stopped:
+                replies = faults_of(error, envelopes)
+        if self._stopped:
+            current.set(None)  # it may have been on its way out of a hook's context
+            return [GIVEN_UP] * len(envelopes)
+        return replies
+
+    def _heard(self, _number: int, _frame: object) -> None:
+        if self._page.stops_now():
+            self._stopped = True
+            raise Cancelled("nobody waits for this call any more")

@@ -1,0 +1,159 @@
+"""Serve the streams of a leaf replica: one thread, no event loop, several answers open at once.
+
+They are stepped in turn. The socket is looked at between two steps, so that a reader who left is
+heard of before the next item; when no answer has a reader with room, it is waited for. What a step
+gives leaves before the next step begins.
+"""
+
+from __future__ import annotations
+
+import select
+from collections import deque
+from collections.abc import Sequence
+from typing import assert_never
+
+from headrace.model.envelope import Envelope
+from headrace.model.group import Group, Open
+from headrace.model.hooks import Plan
+from headrace.replica.delivery import Deliveries, Frames, Reports
+from headrace.replica.end import End
+from headrace.replica.frames import (
+    Calls,
+    Credit,
+    Freed,
+    GiveUpOn,
+    Load,
+    Order,
+    Returned,
+    TearDown,
+    Trim,
+    pack,
+    read_order,
+)
+from headrace.replica.loop import WorkerGone
+from headrace.replica.uncaught import EXITS
+
+
+class Streams:
+    """The answers under way, stepped in turn."""
+
+    def __init__(self, begin: Open, reports: Reports) -> None:
+        """None is under way yet."""
+        self._begin = begin
+        self._deliveries: Deliveries[Group] = Deliveries(reports)
+        self._ring: deque[Group] = deque()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call is under way."""
+        return self._deliveries.idle
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to step."""
+        return any(group.ready for group in self._ring)
+
+    def begin(self, serial: int, envelopes: Sequence[Envelope]) -> None:
+        """Start the answers of a call; nothing of it runs before the next step."""
+        pairs = self._begin(envelopes)
+        self._deliveries.add(serial, pairs)
+        for group, _ in pairs:
+            if group not in self._ring:
+                self._ring.append(group)
+
+    def grant(self, serial: int, place: int, parts: int) -> None:
+        """Let so many more parts of an answer leave."""
+        found = self._deliveries.find(serial, place)
+        if found is not None:
+            found[1].grant(parts)
+            self._deliveries.report_call(serial)
+
+    def give_up_on(self, serial: int, place: int) -> None:
+        """Nobody waits for an answer any more: what works on it is closed with its next turn."""
+        found = self._deliveries.find(serial, place)
+        if found is not None:
+            found[1].give_up()
+            self._deliveries.report_call(serial)
+
+    def step(self) -> None:
+        """Step the next one in turn that is ready, if there is one."""
+        for _ in range(len(self._ring)):
+            group = self._ring[0]
+            self._ring.rotate(-1)
+            if group.ready:
+                self._step(group)
+                return
+
+    def close(self) -> None:
+        """End them all: nobody is there to read."""
+        for group in self._ring:
+            group.close()
+        self._ring.clear()
+
+    def _step(self, group: Group) -> None:
+        try:
+            group.step()
+        except EXITS:
+            raise
+        except BaseException as error:  # noqa: BLE001 - their clients wait, and hear of it
+            group.fail(error)
+        if group.over:
+            self._ring.remove(group)
+        self._deliveries.report(group)
+
+
+def run_streams(plan: Plan, model: object, end: End) -> None:
+    """Serve until told to tear down. Raises WorkerGone at the end of the stream."""
+    outbox = bytearray()
+    streams = Streams(plan.open(model), Frames(end.bodies, outbox.extend))
+    arrivals = select.poll()
+    arrivals.register(end.sock, select.POLLIN)
+    asked_to_end = False
+    try:
+        while not (asked_to_end and streams.idle):
+            if arrivals.poll(0 if streams.ready else None):
+                asked_to_end |= _read(streams, end, outbox)
+            streams.step()
+            outbox += end.bodies.done()
+            if outbox:
+                end.sock.sendall(outbox)
+                outbox.clear()
+    finally:
+        streams.close()
+
+
+def _read(streams: Streams, end: End, outbox: bytearray) -> bool:
+    """Read once; tell if the worker wants an end."""
+    records = end.splitter.read(end.sock)
+    if records is None:
+        raise WorkerGone
+    orders: list[Order] = [read_order(record) for record in records]
+    for order in orders:
+        match order:
+            case GiveUpOn(serial, place):
+                streams.give_up_on(serial, place)
+            case Credit(serial, place, parts):
+                streams.grant(serial, place, parts)
+            case _:
+                _obey(order, streams, end, outbox)
+    return any(isinstance(order, TearDown) for order in orders)
+
+
+def _obey(
+    order: Calls | Freed | Trim | TearDown | Load, streams: Streams, end: End, outbox: bytearray
+) -> None:
+    match order:
+        case Calls(calls):
+            for serial, envelopes in calls:
+                if end.page.claim(serial):
+                    streams.begin(serial, envelopes)
+                else:
+                    outbox += pack(Returned(serial))
+        case Freed(places):
+            end.bodies.freed(places)
+        case Trim():
+            end.bodies.trim()
+        case TearDown() | Load():
+            pass
+        case _:
+            assert_never(order)
