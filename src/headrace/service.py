@@ -154,7 +154,7 @@ class Service(Watcher):
         lanes = {
             route: models[route]
             for route, name in self.routes.items()
-            if not _streams(self._served[name])
+            if not self._served[name].streams
         }
         return FrontDoor({**operations.endpoints(), **paced}, lanes, tuple(models))
 
@@ -172,7 +172,7 @@ class Service(Watcher):
             deployment,
             endings,
             limits=limits,
-            traits=Traits(served.wants_head, _streams(served)),
+            traits=Traits(served.wants_head, bool(served.streams)),
             region=None if memory is None else memory.region,
         )
         return PatientEndpoint(endpoint) if self._settings.debug else endpoint
@@ -240,11 +240,6 @@ def _keys_of(deployments: Sequence[Served], settings: Settings) -> dict[str, Key
         common = Keys(settings.api_keys, "setting `api_keys`")
         keys |= {name: common for name, own in asked.items() if own is None}
     return keys
-
-
-def _streams(served: Served) -> bool:
-    """Tell whether its answers come in parts."""
-    return bool(served.streams)
 
 
 def _timeout_s(served: Served) -> float:

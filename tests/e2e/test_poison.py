@@ -61,6 +61,7 @@ def test_one_request_among_a_thousand_kills_two_replicas_and_fails_alone(
 def test_a_setup_that_fails_after_a_crash_is_tried_again_and_again_but_not_in_haste(
     server: Program,
 ) -> None:
+    wait_for(lambda: deployment(server, "brittle")["state"] == "ok", "both to be set up")
     assert ask(server, "/brittle", POISON).status_code == 500
     began = time.monotonic()
     wait_for(lambda: deployment(server, "brittle")["state"] in ("degraded", "down"), "the loss")

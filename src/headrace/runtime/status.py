@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,23 +21,28 @@ class Status:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every deployment has a replica and new requests are let in."""
+        """Whether any deployment has a replica, none loads, and new requests are let in."""
         return self.state in ("ok", "degraded")
 
 
 def status_of(driver: Driver) -> Status:
-    """Return the server's status: loading, ok, degraded, or draining."""
+    """Return the server's status: loading, ok, degraded, down, or draining."""
     pools = driver.engine.pools
-    states = {pool_state(pool) for pool in pools.values()}
-    if driver.engine.shutdown.stage is not Stage.OPEN:
-        state = "draining"
-    elif "loading" in states:
-        state = "loading"
-    elif states & {"degraded", "down"}:
-        state = "down" if states == {"down"} else "degraded"  # the others answer as before
-    else:
-        state = "ok"
+    draining = driver.engine.shutdown.stage is not Stage.OPEN
+    state = "draining" if draining else in_all({pool_state(pool) for pool in pools.values()})
     return Status(state, {name: _describe(pool, driver) for name, pool in pools.items()})
+
+
+def in_all(states: AbstractSet[str]) -> str:
+    """Return the state of a server whose deployments have these states.
+
+    One that is down takes no other out of service: those answer as before.
+    """
+    if "loading" in states:
+        return "loading"
+    if states == {"down"}:
+        return "down"
+    return "degraded" if states & {"degraded", "down"} else "ok"
 
 
 def pool_state(pool: Pool) -> str:
