@@ -33,5 +33,5 @@ def stream(world: World, copy: Scripted, pick: int, *, ends: bool) -> None:
     if idle_s is not None:
         request.deadline = min(request.latest, world.now + idle_s)
     request.taken += 3
-    world.tell(streaming.took(world.engine, request.id, 3))
+    world.tell(streaming.took(world.engine, request.id, 3, world.now))
     assert request.taken - request.granted < credit.PORTION, "its reader waits for credit"

@@ -95,7 +95,25 @@ def test_nothing_is_sent_ahead_where_nobody_knows_a_calls_end() -> None:
 
 def test_credit_comes_in_portions() -> None:
     engine, replica = running(Policy(slots=4))
-    grants = [streaming.took(engine, ONE, 3) for _ in range(3)]
+    grants = [streaming.took(engine, ONE, 3, 0.0) for _ in range(3)]
     assert grants == [[], [], [Grant(replica, Serial(1), 0, 9)]]
-    assert not streaming.took(engine, TWO, 100), "nobody of that number"
+    assert not streaming.took(engine, TWO, 100, 0.0), "nobody of that number"
     assert credit.PORTION <= credit.WINDOW
+
+
+def test_while_its_reader_has_no_room_no_part_is_due() -> None:
+    engine, replica = running(Policy(slots=4, item_timeout_s=5.0))
+    for _ in range(credit.WINDOW):
+        assert streaming.part_came(engine, replica, Serial(1), 0, 1.0) == ONE
+    assert Settle(ONE, Outcome.EXPIRED) not in engine.ticked(50.0)
+    assert Grant(replica, Serial(1), 0, 8) in streaming.took(engine, ONE, 8, 60.0)
+    assert Settle(ONE, Outcome.EXPIRED) not in engine.ticked(64.9)
+    assert Settle(ONE, Outcome.EXPIRED) in engine.ticked(65.0)
+
+
+def test_a_reader_without_room_has_until_the_requests_own_deadline() -> None:
+    engine, replica = running(Policy(slots=4, item_timeout_s=5.0), deadline=30.0)
+    for _ in range(credit.WINDOW):
+        streaming.part_came(engine, replica, Serial(1), 0, 1.0)
+    assert Settle(ONE, Outcome.EXPIRED) not in engine.ticked(29.9)
+    assert Settle(ONE, Outcome.EXPIRED) in engine.ticked(30.0)

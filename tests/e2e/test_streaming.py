@@ -339,6 +339,12 @@ def test_one_that_never_reads_slows_nobody_and_fills_no_memory(server: Program) 
     assert during < 2 * max(before, 0.1)
 
 
+def test_a_reader_may_pause_for_longer_than_its_model(server: Program) -> None:
+    with asked(server, "/steady", size=1 << 16, count=300) as line:
+        time.sleep(1.0)  # three times what the model has
+        assert len(line.whole()) == 300 << 16
+
+
 def read_by_many(server: Program) -> float:
     """Let all readers hear their streams at once; return the seconds until the last has."""
     wrong: list[int] = []

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 
 from headrace.core.check import check
-from headrace.core.credit import WINDOW
+from headrace.core.credit import WINDOW, grant
 from headrace.core.engine import Engine
 from headrace.core.messages import Action, DeploymentId, ReplicaId, Why
 from headrace.core.records import Policy
@@ -43,14 +43,26 @@ class Caller:
     """How long the next part of its answer may take."""
     reads: bool = True
     parts: int = 0
-    heard_at: float = 0.0
+    taken: int = 0
+    granted: int = WINDOW
+    """Parts that may come in all, as far as its server knows what it took."""
+    due_from: float = 0.0
+    """Since when its server owes it the next part."""
     endings: list[Ending] = field(default_factory=list)
 
     @property
     def ends_by(self) -> float:
-        if self.parts and self.idle_s is not None:
-            return self.heard_at + self.idle_s
-        return max(self.envelope.deadline, self.asked_at)
+        latest = max(self.envelope.deadline, self.asked_at)
+        if not self.parts or self.idle_s is None or self.parts == self.granted:
+            return latest  # where there is no room for a part, none is due
+        return min(latest, self.due_from + self.idle_s)
+
+    def took_one(self, now: float) -> None:
+        self.taken += 1
+        if more := grant(self.taken):
+            if self.parts == self.granted:
+                self.due_from = now
+            self.granted, self.taken = self.granted + more, 0
 
 
 class Day(Watcher):
@@ -150,17 +162,22 @@ class Day(Watcher):
         expected = part_of(caller.envelope, caller.parts)
         if part != expected or caller.endings:
             self._wrong.append(f"heard {part!r}, expected {expected!r}, ended: {caller.endings}")
-        caller.parts, caller.heard_at = caller.parts + 1, self._loop.time()
+        caller.parts, caller.due_from = caller.parts + 1, self._loop.time()
         self.story["parts"] += 1
-        assert caller.asked is not None
         if caller.reads:
-            self._loop.call_later(self._chance.random() / 100, self.driver.took, caller.asked, 1)
+            self._loop.call_later(self._chance.random() / 100, self._take, caller)
         elif caller.parts == WINDOW:
             self.story["slow readers"] += 1
-        elif caller.parts > WINDOW:
+        if caller.parts > caller.granted:
             self._wrong.append(
                 f"request {caller.envelope.label} was sent more than it has room for"
             )
+
+    def _take(self, caller: Caller) -> None:
+        assert caller.asked is not None
+        if not caller.endings:
+            caller.took_one(self._loop.time())
+        self.driver.took(caller.asked, 1)
 
     def _someone_dies(self) -> None:
         actors = [actor for actor in self.driver.replicas.values() if isinstance(actor, Actor)]

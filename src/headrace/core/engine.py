@@ -230,6 +230,12 @@ class Engine:
         busy = self.alarm < self.rung or self.shutdown.stage is not OPEN
         return busy or any(p.waiting or p.suspects or p.given_up for p in self.pools.values())
 
+    def expect(self, ticket: Ticket, now: float) -> None:
+        """The next part of a stream is due from now on."""
+        deadline = ticket.expect_part(ticket.latest, now)
+        self.deadlines.add(deadline, ticket.id, self.tickets)
+        self._wake(deadline)
+
     def _wake(self, when: float) -> None:
         if when < self.alarm:  # noqa: PLR1730 - as in `arrived`
             self.alarm = when

@@ -55,6 +55,8 @@ class Ticket:
     """Its reader has a part of the answer: it cannot be run again."""
     taken: int = 0
     """Parts that its reader took since the last grant."""
+    under_way: int = 0
+    """Parts that came beyond what was granted: with core/credit.WINDOW of them none can come."""
     deaths: tuple[Why, ...] = ()
     """How replicas ended that ran it."""
 

@@ -29,7 +29,11 @@ def part_came(
     if ticket is None:
         return None
     ticket.streamed = True
-    ticket.expect_part(ticket.latest, now)
+    ticket.under_way += 1
+    if ticket.under_way < credit.WINDOW:
+        ticket.expect_part(ticket.latest, now)
+    elif ticket.pool.policy.item_timeout_s is not None:
+        ticket.deadline = ticket.latest  # it is its reader's turn, however long that takes
     return ticket.id
 
 
@@ -44,8 +48,8 @@ def ended_early(engine: Engine, replica: ReplicaId, serial: Serial, place: int) 
     return out
 
 
-def took(engine: Engine, request: RequestId, parts: int) -> list[Action]:
-    """The reader took so many parts."""
+def took(engine: Engine, request: RequestId, parts: int, now: float) -> list[Action]:
+    """The reader took so many parts; with new credit the next one is due again."""
     ticket = engine.tickets.get(request)
     if ticket is None or ticket.phase is not RUNNING or ticket.call is None:
         return []
@@ -53,7 +57,11 @@ def took(engine: Engine, request: RequestId, parts: int) -> list[Action]:
     more = credit.grant(ticket.taken)
     if not more:
         return []
+    had_none = ticket.under_way >= credit.WINDOW
     ticket.taken = 0
+    ticket.under_way -= more
+    if had_none and ticket.pool.policy.item_timeout_s is not None:
+        engine.expect(ticket, now)
     call = ticket.call
     return [Grant(call.copy.id, call.serial, call.tickets.index(ticket), more)]
 

@@ -158,8 +158,9 @@ class Driver:
 
     def took(self, asked: Asked, parts: int) -> None:
         """So many parts of a streamed answer went on to the reader: there is room for others."""
-        self._do(streaming.took(self.engine, asked.id, parts))
+        self._do(streaming.took(self.engine, asked.id, parts, self._clock()))
         self._flush()
+        self._plan_turn()
 
     def hang_up(self, asked: Asked) -> None:
         """Drop a request whose caller is gone."""

@@ -94,3 +94,12 @@ class Bounded(hr.Model):
         while True:
             yield every_s
             await asyncio.sleep(every_s)
+
+
+@hr.deployment(route="/steady", timeout_s=0.3)
+class Steady(hr.Model):
+    """Tells as fast as it may, and has little time from item to item."""
+
+    def predict(self, size: int, count: int) -> Iterator[bytes]:
+        for _ in range(count):
+            yield b"x" * size
