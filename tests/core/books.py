@@ -39,6 +39,9 @@ class Books:
 
     def __init__(self, policies: Mapping[str, Policy]) -> None:
         self.policies = policies
+        self.wanted = {name: policy.replicas for name, policy in policies.items()}
+        self.leave_by: dict[str, float] = {}
+        self.gone: set[str] = set()
         self.replicas: dict[ReplicaId, Scripted] = {}
         self.requests: dict[RequestId, Request] = {}
 
@@ -51,6 +54,17 @@ class Books:
 
     def waiting(self, deployment: str) -> list[Request]:
         return [request for request in self.live(deployment) if request.at is None]
+
+    @property
+    def served(self) -> list[str]:
+        return sorted(set(self.policies) - self.gone)
+
+    def staying(self, deployment: str) -> list[Scripted]:
+        return [copy for copy in self.of(deployment) if not (copy.evicted or copy.retiring)]
+
+    def least_held(self, deployment: str) -> int:
+        copies = [copy for copy in self.staying(deployment) if copy.ready and not copy.doomed]
+        return min(sum(len(call.requests) for call in copy.own) for copy in copies)
 
     def of(self, deployment: str) -> list[Scripted]:
         return [copy for copy in self.replicas.values() if copy.deployment == deployment]

@@ -37,7 +37,7 @@ def aborted(books: Books, copy: Scripted, now: float) -> None:
     assert not copy.doomed
     assert overdue(copy, now), "nothing hangs"
     assert not is_wanted(books, copy), "somebody waits for what it runs"
-    assert all_are_there(books, copy), "one is away"
+    assert copy.retiring or all_are_there(books, copy), "one is away"
     copy.doomed = True
 
 
@@ -52,7 +52,7 @@ def nothing_hangs(books: Books, now: float, alarm: float) -> None:
             due = call.left_at + patience_s(copy)
             if now < due:
                 assert alarm <= due or copy.evicted, "it hangs, and nobody looks"
-            elif not copy.evicted and all_are_there(books, copy):
+            elif not (copy.evicted or copy.doomed) and all_are_there(books, copy):
                 assert is_wanted(books, copy), "a replica that hangs is left lying"
 
 
@@ -77,5 +77,6 @@ def is_wanted(books: Books, copy: Scripted) -> bool:
 
 
 def all_are_there(books: Books, copy: Scripted) -> bool:
-    there = [each for each in books.of(copy.deployment) if each.ready and not each.doomed]
-    return len(there) == copy.policy.replicas
+    """Tell if a replica may go because every other is there, or because it is one too many."""
+    there = [each for each in books.staying(copy.deployment) if each.ready and not each.doomed]
+    return copy.retiring or len(there) >= books.wanted[copy.deployment]

@@ -48,6 +48,8 @@ class Scripted:
     ready: bool = False
     evicted: bool = False
     doomed: bool = False
+    retiring: bool = False
+    """The engine's choice of who is one too many."""
     started_at: float = 0.0
     ready_at: float = 0.0
 

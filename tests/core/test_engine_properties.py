@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
+from tests.core.changing import retire, scale
 from tests.core.parts import stream
 from tests.core.scripted import Scripted
 from tests.core.walk import PASSING_S, POLICIES, TOGETHER, TOOK_S, WAIT_S, walk
@@ -64,7 +65,9 @@ class AnyOrder(RuleBasedStateMachine):
         ends=ENDS,
     )
     def arrive(self, data: st.DataObject, count: int, wait_s: float, *, ends: bool) -> None:
-        name = data.draw(st.sampled_from(sorted(self.world.policies)))
+        if not self.world.served:
+            return
+        name = data.draw(st.sampled_from(self.world.served))
         for _ in range(count):
             self.world.arrive(name, wait_s)
         self.over(ends=ends)
@@ -75,7 +78,9 @@ class AnyOrder(RuleBasedStateMachine):
         running = [number for number in self.world.requests if self.world.runs(number)]
         numbers = running or [RequestId(data.draw(st.integers(1, self.world.last)))]
         parent = data.draw(st.sampled_from(numbers))
-        name = data.draw(st.sampled_from(sorted(self.world.policies)))
+        if not self.world.served:
+            return
+        name = data.draw(st.sampled_from(self.world.served))
         self.world.arrive(name, wait_s, parent)
         self.over(ends=ends)
 
@@ -149,6 +154,19 @@ class AnyOrder(RuleBasedStateMachine):
     def fail_to_load(self, data: st.DataObject, *, ends: bool) -> None:
         self.world.die(data.draw(st.sampled_from(self.copies(ready=False))), Why.SETUP)
         self.over(ends=ends)
+
+    # --- more and fewer ------------------------------------------------------------------
+
+    @precondition(lambda self: self.world.served)
+    @rule(data=st.data(), replicas=st.integers(0, 3), ends=ENDS)
+    def scale(self, data: st.DataObject, replicas: int, *, ends: bool) -> None:
+        scale(self.world, data.draw(st.sampled_from(self.world.served)), replicas)
+        self.over(ends=ends)
+
+    @precondition(lambda self: self.world.last > 8 and self.world.served)
+    @rule(data=st.data(), grace_s=st.sampled_from([0.0, 1.0, 30.0]))
+    def retire(self, data: st.DataObject, grace_s: float) -> None:
+        retire(self.world, data.draw(st.sampled_from(self.world.served)), grace_s)
 
     # --- time ----------------------------------------------------------------------------
 

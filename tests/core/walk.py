@@ -9,6 +9,7 @@ from random import Random
 from headrace.core.batching import BatchPolicy
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
 from headrace.core.records import Policy
+from tests.core.changing import retire, scale
 from tests.core.parts import stream
 from tests.core.world import World
 
@@ -56,20 +57,31 @@ def walk(seed: int, steps: int) -> World:
 def happen(world: World, chance: Random, took_s: float) -> None:
     """Let one thing happen."""
     dice = chance.random()
-    if dice < 0.3:
-        name = chance.choice(sorted(world.policies))
+    if dice < 0.3 and world.served:
+        name = chance.choice(world.served)
         for _ in range(chance.randint(1, 6)):
             world.arrive(name, chance.choice(WAIT_S), parent_of(world, chance))
     elif dice < 0.35 and world.last:
         world.hang_up(RequestId(chance.randint(max(1, world.last - 10), world.last)))
     elif dice < 0.75 and world.replicas:
         happen_to_replica(world, chance, took_s)
-    elif dice < 0.85:
+    elif dice < 0.83:
         world.ring()
+    elif dice < 0.85 and world.served:
+        change(world, chance)
     elif dice < 0.9995 or world.drained:
         world.pass_time(chance.choice(PASSING_S))
     else:
         world.ask_to_stop(chance.choice([0.0, 1.0, 30.0]))
+
+
+def change(world: World, chance: Random) -> None:
+    """Want other replicas; now and then none for ever."""
+    name = chance.choice(world.served)
+    if chance.random() < 0.05:
+        retire(world, name, chance.choice([0.0, 1.0, 30.0]))
+    else:
+        scale(world, name, chance.choice([0, 1, 2, 2, 3]))
 
 
 def happen_to_replica(world: World, chance: Random, took_s: float) -> None:

@@ -28,6 +28,7 @@ from headrace.core.messages import (
     Recall,
     ReplicaId,
     RequestId,
+    Retired,
     Send,
     Serial,
     Settle,
@@ -39,7 +40,7 @@ from headrace.core.messages import (
 from headrace.core.phases import Phase
 from headrace.core.records import Policy
 from headrace.errors import Draining, QueueFull, Refused, StillLoading
-from tests.core import hanging
+from tests.core import changing, hanging
 from tests.core.books import Books, Request
 from tests.core.scripted import Fate, Scripted, Sent
 
@@ -62,8 +63,11 @@ class World(Books):
         self.stop_by = inf
         self.drained = 0
         self.evicting = False
+        self.sent_away: set[str] = set()
         self.given_up: list[str] = []
-        self.ends: dict[str, tuple[float, float]] = {}  # the last end of a call, the longest call
+        self.calls_end: dict[
+            str, tuple[float, float]
+        ] = {}  # the last end of a call, the longest call
         self.just_back: set[RequestId] = set()  # after the engine had decided what to send
         self.cause: object = None  # what the current event may settle requests for
         for name, policy in policies.items():
@@ -109,7 +113,7 @@ class World(Books):
     ) -> type[Refused] | None:
         if parent is not None and not self.runs(parent):
             return None
-        if self.stop_by < inf and parent is None:
+        if self.ends(deployment) and (parent is None or self.is_evicted(deployment)):
             return Draining
         policy, held = self.policies[deployment], self.queued_bytes(deployment)
         if len(self.queued(deployment)) >= policy.max_queued:
@@ -117,6 +121,13 @@ class World(Books):
         if held and held + size_bytes > policy.max_queued_bytes:
             return QueueFull
         return None if deployment in self.ever_ready else StillLoading
+
+    def ends(self, deployment: str) -> bool:
+        return self.stop_by < inf or deployment in self.leave_by
+
+    def is_evicted(self, deployment: str) -> bool:
+        """Tell if its replicas were sent away for good."""
+        return self.evicting or deployment in self.sent_away
 
     def hang_up(self, request: RequestId) -> None:
         self.cause = request
@@ -134,8 +145,8 @@ class World(Books):
         assert call.fate is Fate.RUNS
         self.cause = call
         waited = [number for number in call.requests if self.requests[number].outcome is None]
-        longest_s = max(took_s, self.ends.get(copy.deployment, (0.0, 0.0))[1])
-        self.ends[copy.deployment] = (self.now, longest_s)
+        longest_s = max(took_s, self.calls_end.get(copy.deployment, (0.0, 0.0))[1])
+        self.calls_end[copy.deployment] = (self.now, longest_s)
         self.tell(self.engine.finished(copy.id, serial, took_s, self.now))
         for number in waited:
             assert self.requests[number].outcome is Outcome.ANSWERED, "the call has ended"
@@ -182,7 +193,7 @@ class World(Books):
         for _ in range(1000):
             self.end_turn()
             for copy in list(self.replicas.values()):
-                if copy.evicted and (not copy.calls or not copy.trusted):
+                if copy.doomed or (copy.evicted and (not copy.calls or not copy.trusted)):
                     self.die(copy, Why.ASKED)
                 elif copy.calls:
                     self.go_on(copy, 0.001)
@@ -270,6 +281,7 @@ class World(Books):
             self.nothing_is_left_lying()
 
     def do(self, actions: Sequence[Action]) -> None:
+        changing.note(self)
         for action in actions:
             assert not self.drained, f"{action} after the end"
             match action:
@@ -306,24 +318,28 @@ class World(Books):
         match action:
             case Start(deployment, replica):
                 assert replica not in self.names, "a name is used once"
-                assert not self.evicting
+                assert not self.is_evicted(deployment)
                 self.names.add(replica)
                 policy = self.policies[deployment]
                 self.replicas[replica] = Scripted(
                     replica, deployment, policy, self.trusted, self.contested_runs
                 )
                 self.replicas[replica].started_at = self.now
-                assert len(self.of(deployment)) <= policy.replicas
+                assert len(self.staying(deployment)) <= self.wanted[deployment]
             case Evict(replica):
-                assert not self.replicas[replica].evicted
-                self.evicting = self.replicas[replica].evicted = True
+                changing.evicted(self, self.replicas[replica])
             case Kill(replica):
-                assert self.replicas[replica].evicted
+                assert self.replicas[replica].evicted or self.replicas[replica].doomed
             case Abort(replica):
                 hanging.aborted(self, self.replicas[replica], self.now)
             case GiveUp(deployment):
                 assert deployment not in self.ever_ready
                 self.given_up.append(deployment)
+            case Retired(deployment):
+                assert deployment in self.leave_by
+                assert not self.of(deployment)
+                assert not self.live(deployment)
+                self.gone.add(deployment)
             case Drained():
                 assert not self.replicas
                 assert not self.live()
@@ -334,6 +350,7 @@ class World(Books):
     def sent(self, copy: Scripted, serial: Serial, requests: tuple[RequestId, ...]) -> None:
         assert copy.ready
         assert not copy.evicted
+        assert not copy.retiring, "it is one too many"
         assert not hanging.gets_no_calls(self, copy, self.now), "it hangs"
         assert not copy.recalled, "it has calls to hand over"
         known = [self.requests[number] for number in requests]
@@ -348,7 +365,8 @@ class World(Books):
             assert len(known) == 1
             assert not any(r.suspect for r in aboard)
         if copy.leaf and copy.calls:
-            idle = [c for c in self.of(copy.deployment) if c.ready and not c.calls and not c.doomed]
+            there = [c for c in self.staying(copy.deployment) if c.ready and not c.doomed]
+            idle = [c for c in there if not c.calls]
             assert not idle or known[0].suspect, "another one has nothing to do"
         assert copy.leaf or len(aboard) + len(known) <= copy.policy.slots
         copy.receive(serial, requests)
@@ -366,7 +384,7 @@ class World(Books):
             case Outcome.EXPIRED:
                 assert self.now >= request.deadline
             case Outcome.CUT:
-                assert self.now >= self.stop_by
+                assert self.now >= min(self.stop_by, self.leave_by.get(request.deployment, inf))
             case Outcome.LOST:
                 assert isinstance(self.cause, tuple)
                 assert request.id in self.cause[1]
@@ -394,7 +412,7 @@ class World(Books):
         tickets = self.engine.tickets.values()
         engaged = {ticket.id for ticket in tickets if ticket.phase is not Phase.LEAVING}
         assert engaged == {request.id for request in self.live()}
-        for name in self.policies:
+        for name in self.served:
             pool = self.engine.pools[DeploymentId(name)]
             assert set(pool.copies) == {copy.id for copy in self.of(name)}
             assert pool.queued_bytes == self.queued_bytes(name)
@@ -407,24 +425,32 @@ class World(Books):
         for request in self.live():
             assert self.now < request.deadline
             assert self.alarm <= request.deadline
-        assert self.evicting or self.drained or self.now < self.stop_by
-        for name, policy in self.policies.items():
-            waiting = self.waiting(name)
-            calm = [request for request in waiting if not request.suspect]
-            for copy in self.of(name):
-                if not copy.ready or copy.evicted or copy.recalled:
-                    continue
-                if copy.doomed or hanging.overdue(copy, self.now):
-                    continue
-                if not copy.calls:
-                    assert len(calm) == len(waiting), "a suspect could run"
-                held = sum(len(call.requests) for call in copy.own)
-                room = (0 if copy.calls else 1000) if copy.leaf else policy.slots - held
-                full = min(policy.batch.max_size, room)
-                if calm and full > 0:
-                    ended_at, longest_s = self.ends.get(name, (0.0, 0.0))
-                    comeback = ended_at + gathering.PATIENCE * longest_s if copy.leaf else 0.0
-                    ripe_at = max(calm[0].arrived + policy.batch.max_wait_s, comeback)
-                    assert len(calm) < full, "a full batch is left lying"
-                    assert self.now < ripe_at, "the eldest waited long enough"
-                    assert self.alarm <= ripe_at
+        in_time = self.evicting or self.drained or self.now < self.stop_by
+        assert in_time or not any(map(self.staying, self.served))
+        changing.all_as_wanted(self)
+        for name in self.served:
+            for copy in self.staying(name):
+                if copy.ready and not (
+                    copy.recalled or copy.doomed or hanging.overdue(copy, self.now)
+                ):
+                    self.nothing_lies_before(copy)
+
+    def nothing_lies_before(self, copy: Scripted) -> None:
+        """Hold the engine to it that a replica with room was sent what is ripe."""
+        name, policy = copy.deployment, copy.policy
+        waiting = self.waiting(name)
+        calm = [request for request in waiting if not request.suspect]
+        if not copy.calls:
+            assert len(calm) == len(waiting), "a suspect could run"
+        held = sum(len(call.requests) for call in copy.own)
+        if not copy.leaf and held > self.least_held(name):
+            return  # another one has more room, and is to be filled first
+        room = (0 if copy.calls else 1000) if copy.leaf else policy.slots - held
+        full = min(policy.batch.max_size, room)
+        if calm and full > 0:
+            ended_at, longest_s = self.calls_end.get(name, (0.0, 0.0))
+            comeback = ended_at + gathering.PATIENCE * longest_s if copy.leaf else 0.0
+            ripe_at = max(calm[0].arrived + policy.batch.max_wait_s, comeback)
+            assert len(calm) < full, "a full batch is left lying"
+            assert self.now < ripe_at, "the eldest waited long enough"
+            assert self.alarm <= ripe_at

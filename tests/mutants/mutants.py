@@ -39,13 +39,13 @@ MUTANTS = (
     ),
     Mutant(
         "the end of a parent ends its children",
-        "engine.py",
+        "register.py",
         "            self.end_children(ticket.id, out)\n\n    def end_children",
         "\n    def end_children",
     ),
     Mutant(
         "a parent that is tried again has new children",
-        "engine.py",
+        "register.py",
         "self.end_children(ticket.id, out)  # whoever",
         "pass  # whoever",
     ),
@@ -64,20 +64,20 @@ MUTANTS = (
     ),
     Mutant(
         "an ending is settled once",
-        "engine.py",
+        "register.py",
         "        if before is LEAVING:\n            return\n",
         "",
         dear=True,
     ),
     Mutant(
         "a slot is owned until the replica gives it up",
-        "engine.py",
+        "register.py",
         "        if copy.state is State.GONE:",
         "        copy.held -= 1\n        if copy.state is State.GONE:",
     ),
     Mutant(
         "whoever left while SENT still owns its place in the call",
-        "engine.py",
+        "register.py",
         "        copy = call.copy\n        if copy.state",
         "        copy = call.copy\n        call.claimed or call.tickets.remove(ticket)\n"
         "        if copy.state",
@@ -86,7 +86,7 @@ MUTANTS = (
     Mutant(
         "what a dead replica had not begun goes elsewhere",
         "engine.py",
-        "        self._take_back([call for call in calls if call.serial > claimed], out)\n",
+        "        self.take_back([call for call in calls if call.serial > claimed], out)\n",
         "",
         dear=True,
     ),
@@ -98,7 +98,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody is told to stop who is dead",
-        "engine.py",
+        "register.py",
         "if copy.state is State.GONE:",
         "if False:",
     ),
@@ -136,13 +136,13 @@ MUTANTS = (
     Mutant(
         "the eldest of a batch waits no longer than it may",
         "engine.py",
-        "self._wake(again_at)",
+        "self.wake(again_at)",
         "pass",
     ),
     Mutant(
         "the time when a busy replica opens is not slept through",
         "engine.py",
-        "self._wake(routing.opens_at(copies, now))\n                return\n            copy,",
+        "self.wake(routing.opens_at(copies, now))\n                return\n            copy,",
         "return\n            copy,",
     ),
     Mutant(
@@ -171,21 +171,21 @@ MUTANTS = (
     ),
     Mutant(
         "who leaves while it waits behind a call is stopped when that call begins",
-        "engine.py",
+        "register.py",
         "out.append(stopping.stop(call, ticket))\n            ticket.phase = after_claim",
         "pass\n            ticket.phase = after_claim",
     ),
     Mutant(
         "nothing is started once the replicas are sent away",
-        "engine.py",
-        "                pool.restarts.clear()",
-        "                pass",
+        "closing.py",
+        "            pool.restarts.clear()",
+        "            pass",
     ),
     Mutant(
         "what runs may still ask while the server drains",
         "engine.py",
-        "draining = parent is None and",
-        "draining =",
+        "draining = ends and (parent is None or",
+        "draining = ends and (True or",
     ),
     Mutant(
         "a batch is never too large",
@@ -317,7 +317,7 @@ MUTANTS = (
     ),
     Mutant(
         "a stream that has begun is not run again",
-        "engine.py",
+        "register.py",
         "retry_on_crash and not ticket.streamed",
         "retry_on_crash",
         dear=True,
@@ -404,7 +404,7 @@ MUTANTS = (
     Mutant(
         "one replica at a time is replaced",
         "stopping.py",
-        "return there >= copy.pool.policy.replicas",
+        "return there >= copy.pool.wanted",
         "return True",
         dear=True,
     ),
@@ -442,7 +442,7 @@ MUTANTS = (
     Mutant(
         "the time when a call is overdue is not slept through",
         "engine.py",
-        "self._wake(stopping.look_after(pool, now, out))",
+        "self.wake(stopping.look_after(pool, now, out))",
         "stopping.look_after(pool, now, out)",
     ),
     Mutant(
@@ -450,6 +450,59 @@ MUTANTS = (
         "engine.py",
         "if rang or pool.given_up:",
         "if rang:",
+    ),
+    Mutant(
+        "a replica that is one too many ends its calls",
+        "fleet.py",
+        "return [] if copy.calls else",
+        "return [] if False else",
+        dear=True,
+    ),
+    Mutant(
+        "a replica that is one too many gets no more calls",
+        "fleet.py",
+        "        if copy.state is not State.LOADING:\n            copy",
+        "        if not copy.calls:\n            copy",
+    ),
+    Mutant(
+        "who is one too many goes once it has nothing to do",
+        "engine.py",
+        "if not copy.calls and copy.state is State.RETIRING:",
+        "if False:",
+        dear=True,
+    ),
+    Mutant(
+        "a deployment that leaves takes nobody from outside in",
+        "engine.py",
+        "or pool.exit.stage is not OPEN\n        draining",
+        "\n        draining",
+        dear=True,
+    ),
+    Mutant(
+        "a deployment that leaves lets its requests end",
+        "closing.py",
+        "stage = pool.exit.step(live=pool.live,",
+        "stage = pool.exit.step(live=0,",
+        dear=True,
+    ),
+    Mutant(
+        "one that hangs and is one too many is ended",
+        "stopping.py",
+        "elif copy.state is State.RETIRING and",
+        "elif False and",
+    ),
+    Mutant(
+        "one that hangs is not kept",
+        "fleet.py",
+        "if not stopping.hangs(copy, now)",
+        "if True",
+    ),
+    Mutant(
+        "nobody is replaced who is one too many",
+        "fleet.py",
+        "if evicting or before not in STAYING:",
+        "if evicting:",
+        dear=True,
     ),
     Mutant(
         "a call that was cut short teaches no pace",

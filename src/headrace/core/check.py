@@ -9,6 +9,7 @@ from math import inf, isclose
 from headrace.core import gathering, poison, routing, sending, stopping
 from headrace.core.draining import Stage
 from headrace.core.engine import Engine
+from headrace.core.fleet import STAYING
 from headrace.core.phases import Phase
 from headrace.core.records import Copy, Pool, Ticket
 from headrace.core.replicas import State
@@ -35,6 +36,7 @@ def _broken(engine: Engine) -> Iterator[str]:
     for pool in engine.pools.values():
         yield from _pool(pool)
         yield from _doomed(pool)
+        yield from _numbers(pool)
         for copy in pool.copies.values():
             yield from _counters(copy)
             yield from _limits(copy)
@@ -78,6 +80,8 @@ def _family(engine: Engine, ticket: Ticket) -> Iterator[str]:
 
 
 def _pool(pool: Pool) -> Iterator[str]:
+    if pool.live < pool.queued:
+        yield f"{pool.id} counts {pool.live} requests, and {pool.queued} of them are queued"
     calls = [call for copy in pool.copies.values() for call in copy.calls.values()]
     sent = sum(len(call.tickets) for call in calls if not call.claimed and not call.recalled)
     if sent != pool.sent:
@@ -152,6 +156,16 @@ def _hanging(pool: Pool, now: float) -> Iterator[str]:
             yield f"{copy.id} hangs, and nothing is done about it"
 
 
+def _numbers(pool: Pool) -> Iterator[str]:
+    staying = [copy for copy in pool.copies.values() if copy.state in STAYING]
+    doomed = sum(copy.state is State.DOOMED for copy in staying)
+    if len(staying) + len(pool.restarts) - doomed > pool.wanted:
+        yield f"{pool.id} has {len(staying)} replicas and more to come, of {pool.wanted} wanted"
+    for copy in pool.copies.values():
+        if copy.state is State.RETIRING and not copy.calls:
+            yield f"{copy.id} has nothing to end and was not let go"
+
+
 def _left_lying(engine: Engine, now: float) -> Iterator[str]:
     for pool in engine.pools.values():
         yield from _ripe(pool, now)
@@ -174,6 +188,8 @@ def _ripe(pool: Pool, now: float) -> Iterator[str]:
 
 def _due_times(engine: Engine, now: float) -> Iterator[float]:
     yield engine.shutdown.next_at()
+    for pool in engine.leaving:
+        yield pool.exit.next_at()
     for ticket in engine.tickets.values():
         if ticket.phase is not Phase.LEAVING:
             yield ticket.deadline
@@ -190,5 +206,8 @@ def _moves_at(pool: Pool, now: float) -> float:
     copies = routing.open_copies(pool)
     chosen = routing.choose(copies, now)
     if chosen is None:
-        return routing.opens_at(copies, now)
+        eldest = next(iter(pool.waiting.values())).arrived
+        is_full = len(pool.waiting) >= pool.size
+        ripe_at = now if is_full else eldest + pool.policy.batch.max_wait_s
+        return max(routing.opens_at(copies, now), ripe_at)
     return gathering.weigh(pool, *chosen, now)[1]

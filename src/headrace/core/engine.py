@@ -15,15 +15,11 @@ from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
 
-from headrace.core import admission, gathering, poison, queueing, routing, sending, stopping
-from headrace.core.deadlines import Deadlines
+from headrace.core import admission, closing, gathering, queueing, routing, sending, stopping
 from headrace.core.draining import Shutdown, Stage
-from headrace.core.family import Families
-from headrace.core.fleet import Fleet
 from headrace.core.flow import Flow
 from headrace.core.messages import (
     Action,
-    Again,
     DeploymentId,
     Outcome,
     ReplicaId,
@@ -35,18 +31,12 @@ from headrace.core.messages import (
     Why,
 )
 from headrace.core.phases import (
-    CLOSED,
-    LEAVING,
     RUNNING,
-    WAITING,
-    after_abandon,
-    after_claim,
-    after_lose,
     after_release,
-    after_return,
     after_send,
 )
 from headrace.core.records import NONE, Call, Copy, Policy, Pool, Ticket
+from headrace.core.register import Register
 from headrace.core.replicas import State
 from headrace.errors import ImpossibleStep
 
@@ -55,20 +45,12 @@ ANSWERED, OPEN = Outcome.ANSWERED, Stage.OPEN  # as in core/phases.py: every req
 
 
 @dataclass(slots=True)
-class Engine:
+class Engine(Register):
     """Tell it what happened and when; do what it answers, in that order."""
 
-    tickets: dict[RequestId, Ticket] = field(default_factory=dict)
-    pools: dict[DeploymentId, Pool] = field(default_factory=dict)
-    fleet: Fleet = field(default_factory=Fleet)
     shutdown: Shutdown = field(default_factory=Shutdown)
-    families: Families = field(default_factory=Families)
-    deadlines: Deadlines = field(default_factory=Deadlines)
     last: int = 0
     """The number of the youngest request."""
-    alarm: float = inf
-    rung: float = inf
-    """The alarm the driver was last told."""
 
     # --- requests --------------------------------------------------------------------
 
@@ -94,7 +76,8 @@ class Engine:
                 return [Settle(request, Outcome.CANCELLED)]
             deadline = min(deadline, elder.deadline)
         # What runs may end, so it may still ask: a shutdown refuses only what comes from outside.
-        draining = parent is None and self.shutdown.stage is not OPEN
+        ends = self.shutdown.stage is not OPEN or pool.exit.stage is not OPEN
+        draining = ends and (parent is None or pool.exit.stage >= Stage.EVICTING)
         admission.admit(pool, size_bytes, now, draining=draining)
         ticket = Ticket(request, pool, now, deadline, parent, size_bytes)
         if pool.policy.item_timeout_s is not None:
@@ -114,7 +97,7 @@ class Engine:
     def hung_up(self, request: RequestId, now: float) -> list[Action]:  # noqa: ARG002 - every event has its time
         """The caller went away."""
         out: list[Action] = []
-        self._abandon(request, Outcome.CANCELLED, out)
+        self.abandon(request, Outcome.CANCELLED, out)
         return out
 
     # --- calls -----------------------------------------------------------------------
@@ -136,7 +119,7 @@ class Engine:
                 if ticket.phase is RUNNING:
                     out.append(Settle(ticket.id, ANSWERED, place))
                 ticket.phase = after_release[ticket.phase]
-                self._close(ticket, out)
+                self.close(ticket, out)
         self._went_on(copy, now, out)
         return out
 
@@ -145,7 +128,7 @@ class Engine:
         out: list[Action] = []
         copy = self.fleet.copies.get(replica)
         if copy is not None:
-            self._take_back([call for call in copy.calls.values() if call.serial >= serial], out)
+            self.take_back([call for call in copy.calls.values() if call.serial >= serial], out)
         return out
 
     def returned(self, replica: ReplicaId, serial: Serial, now: float) -> list[Action]:
@@ -154,20 +137,41 @@ class Engine:
         copy = self.fleet.copies.get(replica)
         call = None if copy is None else copy.calls.pop(serial, None)
         if copy is not None and call is not None:
-            self._take_back([call], out)
+            self.take_back([call], out)
             self._went_on(copy, now, out)
         return out
 
     # --- replicas --------------------------------------------------------------------
 
-    def deployed(self, deployment: DeploymentId, policy: Policy, now: float) -> list[Action]:
-        """A deployment is to be served; its replicas are started, unless the end has begun."""
+    def deployed(
+        self, deployment: DeploymentId, policy: Policy, now: float, replicas: int | None = None
+    ) -> list[Action]:
+        """A deployment is to be served; its replicas are started, unless the end has begun.
+
+        There are as many as its policy says, or for now as many as `replicas`.
+        """
         if deployment in self.pools:
             raise ImpossibleStep(f"{deployment} is deployed already, and has requests of its own")
-        pool = self.pools[deployment] = Pool(deployment, policy, flow=Flow(mark=now, before=now))
-        if self.shutdown.stage is not OPEN:
+        self.pools[deployment] = Pool(deployment, policy, flow=Flow(mark=now, before=now))
+        return self.scaled(deployment, policy.replicas if replicas is None else replicas, now)
+
+    def scaled(self, deployment: DeploymentId, replicas: int, now: float) -> list[Action]:
+        """There are to be so many replicas; those too many end their calls first."""
+        pool = self.pools[deployment]
+        if self.shutdown.stage is not OPEN or pool.exit.stage is not OPEN:
             return []
-        return [self.fleet.start(pool, now) for _ in range(policy.replicas)]
+        pool.wanted = replicas
+        return self.fleet.fit(pool, now)
+
+    def retired(self, deployment: DeploymentId, grace_s: float, now: float) -> list[Action]:
+        """A deployment is to go: what it has may end within `grace_s`. Again: hurry."""
+        pool = self.pools[deployment]
+        if self.shutdown.stage >= Stage.EVICTING:
+            return []  # it goes with all the others
+        if pool not in self.leaving:
+            self.leaving.append(pool)
+        pool.exit.ask(grace_s, now)
+        return self.ticked(now)
 
     def replica_ready(self, replica: ReplicaId, now: float) -> list[Action]:
         """A replica has loaded its model and takes calls."""
@@ -183,12 +187,12 @@ class Engine:
             return []
         evicting = self.shutdown.stage >= Stage.EVICTING
         out = self.fleet.gone(copy, why, evicting=evicting, now=now, chance=chance)
-        self._wake(min(copy.pool.restarts, default=inf))
+        self.wake(min(copy.pool.restarts, default=inf))
         calls = [call for call in copy.calls.values() if not call.recalled]
-        self._take_back([call for call in calls if call.serial > claimed], out)
+        self.take_back([call for call in calls if call.serial > claimed], out)
         for call in calls:
             if call.serial <= claimed:
-                self._bury(call, why, now, out)
+                self.bury(call, why, now, out)
         return out
 
     # --- time ------------------------------------------------------------------------
@@ -204,8 +208,8 @@ class Engine:
         rang = now >= self.alarm
         if rang:  # every source of alarms is asked anew
             self._expire(now, out)
-        if self.shutdown.stage is not OPEN:
-            self._shut_down(now, out)
+        if self.leaving or self.shutdown.stage is not OPEN:
+            closing.go_on(self, self.shutdown, now, out)
         for pool in self.pools.values():
             pool.flow.roll(now)
             if rang or pool.given_up:
@@ -221,35 +225,15 @@ class Engine:
 
     def _expire(self, now: float, out: list[Action]) -> None:
         for request in self.deadlines.late(now, self.tickets):
-            self._abandon(request, Outcome.EXPIRED, out)
+            self.abandon(request, Outcome.EXPIRED, out)
         self.alarm, self.rung = self.deadlines.next_at(), inf
 
     @property
     def has_turn(self) -> bool:
         """Whether the end of this turn has anything to decide."""
-        busy = self.alarm < self.rung or self.shutdown.stage is not OPEN
-        return busy or any(p.waiting or p.suspects or p.given_up for p in self.pools.values())
-
-    def expect(self, ticket: Ticket, now: float) -> None:
-        """The next part of a stream is due from now on."""
-        deadline = ticket.expect_part(ticket.latest, now)
-        self.deadlines.add(deadline, ticket.id, self.tickets)
-        self._wake(deadline)
-
-    def _wake(self, when: float) -> None:
-        if when < self.alarm:  # noqa: PLR1730 - as in `arrived`
-            self.alarm = when
-
-    def _shut_down(self, now: float, out: list[Action]) -> None:
-        before = self.shutdown.stage
-        stage = self.shutdown.step(live=len(self.tickets), replicas=len(self.fleet.copies), now=now)
-        if before < Stage.EVICTING <= stage:
-            for request in list(self.tickets):
-                self._abandon(request, Outcome.CUT, out)
-            for pool in self.pools.values():
-                pool.restarts.clear()
-        out += self.fleet.evict(before, stage)
-        self._wake(self.shutdown.next_at())
+        if self.alarm < self.rung or self.leaving or self.shutdown.stage is not OPEN:
+            return True
+        return any(p.waiting or p.suspects or p.given_up for p in self.pools.values())
 
     # --- sending, taking back --------------------------------------------------------
 
@@ -258,12 +242,12 @@ class Engine:
         while waiting:
             chosen = routing.choose(copies, now)
             if chosen is None:
-                self._wake(routing.opens_at(copies, now))
+                self.wake(routing.opens_at(copies, now))
                 return
             copy, room = chosen
             count, again_at = gathering.weigh(pool, copy, room, now)
             if not count:
-                self._wake(again_at)
+                self.wake(again_at)
                 return
             self._send(copy, queueing.take(waiting, count), now, out)
 
@@ -273,7 +257,7 @@ class Engine:
             copies = [c for c in routing.open_copies(pool) if not sending.has_suspect(c)]
             chosen = routing.choose(copies, now)
             if chosen is None:
-                self._wake(routing.opens_at(copies, now))
+                self.wake(routing.opens_at(copies, now))
                 return
             del pool.suspects[request]
             self._send(chosen[0], [ticket], now, out)
@@ -289,112 +273,33 @@ class Engine:
         copy.count_in(call)
         out.append(Send(copy.id, serial, tuple(map(_ID, tickets))))
         if idle or copy.pool.policy.slots:
-            self._claim(call, now, out)
+            self.claim(call, now, out)
         elif self.alarm > copy.since + sending.OVERRUN_S:  # else it rings first, and asks anew
-            self._wake(sending.overrun_at(copy))
-
-    def _claim(self, call: Call, now: float, out: list[Action]) -> None:
-        call.copy.count_begun(call, now)
-        for ticket in call.tickets:
-            if ticket.phase is LEAVING:  # nobody told the replica while it had not begun
-                out.append(stopping.stop(call, ticket))
-            ticket.phase = after_claim[ticket.phase]
+            self.wake(sending.overrun_at(copy))
 
     def _went_on(self, copy: Copy, now: float, out: list[Action]) -> None:
         """A call left the replica. A leaf goes on to its next one by itself: no message says so."""
         if not copy.calls or next(reversed(copy.calls)) < copy.recalled_from:
             copy.recalled_from = NONE
+        if not copy.calls and copy.state is State.RETIRING:
+            out.append(self.fleet.let_go(copy))
         if copy.calls and not copy.pool.policy.slots:
             call = sending.head(copy)
             if not call.claimed and not call.recalled:
-                self._claim(call, now, out)
+                self.claim(call, now, out)
                 if self.alarm > now + sending.OVERRUN_S:  # else it rings first, and asks anew
-                    self._wake(sending.overrun_at(copy))
+                    self.wake(sending.overrun_at(copy))
 
     def _look_after(self, pool: Pool, now: float, out: list[Action]) -> None:
         """Start replicas that are due, recall calls from those that are late, end what hangs."""
         if pool.restarts:
             out += self.fleet.restart(pool, now)
-            self._wake(min(pool.restarts, default=inf))
+            self.wake(min(pool.restarts, default=inf))
         for copy in pool.copies.values():
             when = sending.overrun_at(copy)
             if now >= when:
                 out.append(sending.recall(list(copy.calls.values())[1]))
             else:
-                self._wake(when)
+                self.wake(when)
         if pool.given_up:
-            self._wake(stopping.look_after(pool, now, out))
-
-    def _take_back(self, calls: list[Call], out: list[Action]) -> None:
-        """Let the requests of these calls wait again: they were never begun."""
-        for call in reversed(calls):  # so each goes straight to the front
-            if call.recalled:
-                continue
-            call.recalled = True
-            call.copy.count_out(call)
-            for ticket in call.tickets:
-                ticket.phase = after_return[ticket.phase]
-            self._wait_again(call.tickets, out)
-
-    def _bury(self, call: Call, why: Why, now: float, out: list[Action]) -> None:
-        """End or retry the requests of a call that its replica died in."""
-        if not call.claimed:
-            self._claim(call, now, [])  # its last finish went down with it
-        call.copy.count_out(call)
-        for ticket in call.tickets:
-            ticket.deaths += (why,)
-            ticket.phase = after_lose[ticket.phase]
-            allowed = ticket.pool.policy.retry_on_crash and not ticket.streamed
-            if ticket.phase is WAITING and not poison.try_again(ticket.deaths, allowed=allowed):
-                ticket.phase = after_abandon[ticket.phase]
-                out.append(Settle(ticket.id, Outcome.LOST))
-        out += [Again(ticket.id) for ticket in call.tickets if ticket.phase is WAITING]
-        self._wait_again(call.tickets, out)
-
-    def _wait_again(self, tickets: list[Ticket], out: list[Action]) -> None:
-        for ticket in tickets:
-            ticket.call = None
-        if staying := [ticket for ticket in tickets if ticket.phase is WAITING]:
-            queueing.put_back(staying)
-        for ticket in tickets:
-            if ticket.phase is CLOSED:
-                self._close(ticket, out)
-            else:
-                self.end_children(ticket.id, out)  # whoever asked for them asks no more
-
-    # --- endings ---------------------------------------------------------------------
-
-    def _abandon(self, request: RequestId, outcome: Outcome, out: list[Action]) -> None:
-        ticket = self.tickets.get(request)
-        if ticket is None:
-            return
-        before, ticket.phase = ticket.phase, after_abandon[ticket.phase]
-        if before is LEAVING:
-            return
-        out.append(Settle(request, outcome))
-        call = ticket.call
-        if call is None:
-            queueing.leave(ticket)
-            self._close(ticket, out)
-            return
-        copy = call.copy
-        if copy.state is State.GONE:
-            pass  # its calls are being buried, and there is nobody to tell
-        elif call.claimed:
-            out.append(stopping.stop(call, ticket))
-        elif not copy.recalled_from and sending.worth_recalling(call):
-            out.append(sending.recall(call))
-        self.end_children(request, out)
-
-    def _close(self, ticket: Ticket, out: list[Action]) -> None:
-        del self.tickets[ticket.id]
-        ticket.call = None  # else the two would keep each other alive until the collector comes
-        ticket.pool.flow.ended += 1
-        if self.families.children:
-            self.families.closed(ticket)
-            self.end_children(ticket.id, out)
-
-    def end_children(self, parent: RequestId, out: list[Action]) -> None:
-        """End what this request had asked for."""
-        for child in self.families.orphaned(parent):
-            self._abandon(child, Outcome.CANCELLED, out)
+            self.wake(stopping.look_after(pool, now, out))

@@ -127,9 +127,15 @@ class GiveUp(NamedTuple):
     deployment: DeploymentId
 
 
+class Retired(NamedTuple):
+    """Nothing of this deployment is left: no request, no replica."""
+
+    deployment: DeploymentId
+
+
 class Drained(NamedTuple):
     """Nothing is left: no request, no replica."""
 
 
-FleetAction = Start | Evict | Kill | Abort | GiveUp | Drained
+FleetAction = Start | Evict | Kill | Abort | GiveUp | Retired | Drained
 Action = Send | Recall | Stop | Interrupt | Grant | Settle | Again | WakeAt | FleetAction

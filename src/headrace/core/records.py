@@ -8,6 +8,7 @@ from math import inf
 
 from headrace.core import sizing
 from headrace.core.batching import BatchPolicy, Curve, Pace, Returns
+from headrace.core.draining import Shutdown
 from headrace.core.flow import Flow
 from headrace.core.messages import DeploymentId, ReplicaId, RequestId, Serial, Why
 from headrace.core.phases import WAITING, Phase
@@ -158,11 +159,22 @@ class Pool:
     """Of the bodies of all that no replica has begun."""
     coming_bytes: int = 0
     """Of the large bodies that clients are still sending."""
+    wanted: int = 0
+    """Replicas that there are to be."""
+    exit: Shutdown = field(default_factory=Shutdown)
+    """How far this deployment alone is on its way out."""
+    came: int = 0
+    """Requests that were ever let in."""
     started: int = 0
     falls: int = 0
     ever_ready: bool = False
     restarts: list[float] = field(default_factory=list)
     """When to start replicas in place of dead ones."""
+
+    @property
+    def live(self) -> int:
+        """Requests that are not closed."""
+        return self.came - self.flow.ended
 
     @property
     def queued(self) -> int:
@@ -181,9 +193,11 @@ class Pool:
 
     def __post_init__(self) -> None:
         self.size = self.policy.batch.max_size
+        self.wanted = self.policy.replicas
 
     def join(self, ticket: Ticket, now: float) -> None:
         """Let a request wait that has just arrived."""
+        self.came += 1
         self.waiting[ticket.id] = ticket
         self.queued_bytes += ticket.size_bytes
         if now < self.returns.until:

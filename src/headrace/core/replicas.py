@@ -19,7 +19,8 @@ class State(Enum):
     READY = auto()
     QUITTING = auto()  # it hangs in a call that nobody waits for, and gets no other
     DOOMED = auto()  # it is being ended for that
-    DRAINING = auto()
+    RETIRING = auto()  # there are too many: it ends its calls, and gets no other
+    DRAINING = auto()  # it was told to go
     GONE = auto()
 
 
@@ -30,6 +31,8 @@ class Turn(Enum):
     HUNG = auto()
     RECOVERED = auto()
     REPLACED = auto()
+    RETIRED = auto()
+    KEPT = auto()
     EVICTED = auto()
     DIED = auto()
 
@@ -43,6 +46,11 @@ NEXT: Mapping[tuple[State, Turn], State] = {
     (State.READY, Turn.DIED): State.GONE,
     (State.QUITTING, Turn.RECOVERED): State.READY,  # the call did end, before its replica was
     (State.QUITTING, Turn.REPLACED): State.DOOMED,
+    (State.READY, Turn.RETIRED): State.RETIRING,
+    (State.QUITTING, Turn.RETIRED): State.RETIRING,
+    (State.RETIRING, Turn.KEPT): State.READY,  # it is wanted after all
+    (State.RETIRING, Turn.EVICTED): State.DRAINING,
+    (State.RETIRING, Turn.DIED): State.GONE,
     (State.QUITTING, Turn.EVICTED): State.DRAINING,
     (State.QUITTING, Turn.DIED): State.GONE,
     (State.DOOMED, Turn.EVICTED): State.DRAINING,

@@ -41,6 +41,9 @@ def look_after(pool: Pool, now: float, out: list[Action]) -> float:
         if may_replace(copy):
             copy.state = advance(copy.state, Turn.REPLACED)
             out.append(Abort(copy.id))
+        elif copy.state is State.RETIRING and hangs(copy, now) and not is_wanted(copy):
+            copy.state = advance(copy.state, Turn.EVICTED)  # it would never be through
+            out.append(Abort(copy.id))
     return due_at(pool, now)
 
 
@@ -74,7 +77,7 @@ def may_replace(copy: Copy) -> bool:
     if copy.state is not State.QUITTING or is_wanted(copy):
         return False
     there = sum(other.state in LOADED for other in copy.pool.copies.values())
-    return there >= copy.pool.policy.replicas
+    return there >= copy.pool.wanted
 
 
 def is_wanted(copy: Copy) -> bool:

@@ -29,6 +29,7 @@ from headrace.core.messages import (
     Recall,
     ReplicaId,
     RequestId,
+    Retired,
     Send,
     Serial,
     Settle,
@@ -62,6 +63,9 @@ class Watcher:
 
     def given_up(self, deployment: DeploymentId) -> None:
         """The first start of a deployment failed."""
+
+    def retired(self, deployment: DeploymentId) -> None:
+        """Nothing of a deployment is left."""
 
     def drained(self) -> None:
         """Nothing is left."""
@@ -114,9 +118,17 @@ class Driver:
 
     # --- callers -------------------------------------------------------------------------
 
-    def deploy(self, deployment: DeploymentId, policy: Policy) -> None:
-        """Start the replicas of a deployment."""
-        self._do(self.engine.deployed(deployment, policy, self._clock()))
+    def deploy(self, deployment: DeploymentId, policy: Policy, replicas: int | None = None) -> None:
+        """Start the replicas of a deployment: as many as its policy says, or `replicas`."""
+        self._do(self.engine.deployed(deployment, policy, self._clock(), replicas))
+
+    def scale(self, deployment: DeploymentId, replicas: int) -> None:
+        """Let there be so many replicas of a deployment; those too many end their calls first."""
+        self._tell(self.engine.scaled(deployment, replicas, self._clock()))
+
+    def retire(self, deployment: DeploymentId, grace_s: float) -> None:
+        """Take a deployment out of service; `watcher.retired` is called when nothing is left."""
+        self._tell(self.engine.retired(deployment, grace_s, self._clock()))
 
     def ask(
         self,
@@ -308,6 +320,8 @@ class Driver:
                 self.replicas[replica].abort()
             case GiveUp(deployment):
                 self.watcher.given_up(deployment)
+            case Retired(deployment):
+                self.watcher.retired(deployment)
             case Drained():
                 self._cancel_alarm()
                 self.watcher.drained()

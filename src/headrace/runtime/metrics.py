@@ -103,7 +103,7 @@ def _queued(pool: Pool) -> int:
 
 
 def _wanted(pool: Pool) -> int:
-    return pool.policy.replicas
+    return pool.wanted
 
 
 def _starts(pool: Pool) -> int:

@@ -52,7 +52,7 @@ def pool_state(pool: Pool) -> str:
         return "loading"
     if not ready:
         return "down"
-    return "ok" if ready >= pool.policy.replicas else "degraded"
+    return "ok" if ready >= pool.wanted else "degraded"
 
 
 def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
     return {
         "state": pool_state(pool),
         "queued": pool.queued,
-        "replicas_wanted": pool.policy.replicas,
+        "replicas_wanted": pool.wanted,
         "replicas": [_describe_copy(copy, driver) for copy in pool.copies.values()],
         "restarts_planned": len(pool.restarts),
         "calls": pace.calls,
