@@ -281,6 +281,9 @@ class ProcessReplica:
         self._page.close()
         if self._lending is not None:
             self._lending.close()
+        # They refer to us: the circle would keep our buffers until the collector comes by.
+        self._lending = None
+        del self._watch, self._lines
         words = self._words or in_words(returncode)
         self._inbox.gone(self._id, self._why(returncode), claimed, words)
 
