@@ -36,7 +36,7 @@ format: $(STAMPS)/dev ## format the code, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(STAMPS)/bench ## measure Headrace beside its neighbours (ARGS=echo, forest or bodies: one)
+bench: $(STAMPS)/bench ## measure Headrace beside its neighbours (ARGS=echo, forest, bodies, streams or pays: one)
 	@$(BIN)/python bench/run.py $(ARGS)
 
 soak: $(STAMPS)/test ## minutes of traffic, kills and reloads

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+import plain
 from harness.benches import BENCHES
 from harness.contenders import NAMES
 from harness.load import NoWrk
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _done(asked: argparse.Namespace) -> bool:
+    if asked.bench == plain.NAME:
+        return plain.measured(asked.seconds or 3, asked.pairs or (3 if asked.quick else 7))
     benches = [bench for bench in BENCHES if asked.bench in {ALL, bench.name}]
     if asked.report:
         for bench in benches:
@@ -51,7 +54,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "bench",
         nargs="?",
         default=ALL,
-        choices=[*(bench.name for bench in BENCHES), ALL],
+        choices=[*(bench.name for bench in BENCHES), plain.NAME, ALL],
         help="which one (all)",
     )
     parser.add_argument("--seconds", type=int, help="length of a run (3; quick: 1)")

@@ -1,4 +1,4 @@
-"""The four benches, each as what it does: one line quickly, everything, or only its page anew."""
+"""The five benches, each as what it does: one line quickly, everything, or only its page anew."""
 
 import subprocess
 from collections.abc import Callable
@@ -10,9 +10,11 @@ from harness import (
     bodies,
     forest,
     machine,
+    pays,
     report,
     report_bodies,
     report_forest,
+    report_pays,
     report_streams,
     streams,
     venvs,
@@ -25,6 +27,7 @@ from harness.results import (
     BodiesResults,
     Duel,
     ForestResults,
+    PaysResults,
     Results,
     StreamsResults,
     load_as,
@@ -158,6 +161,14 @@ def _streams(names: tuple[str, ...], effort: Effort, _orders: Orders) -> Streams
     return streams.measure(names, effort, say)
 
 
+def _pays_quick(names: tuple[str, ...], effort: Effort) -> list[tuple[str, Duel]]:
+    return pays.quick(names, effort, whisper)
+
+
+def _pays(names: tuple[str, ...], effort: Effort, _orders: Orders) -> PaysResults:
+    return pays.measure(names, effort, say)
+
+
 BENCHES = (
     Bench(
         "echo",
@@ -201,6 +212,17 @@ BENCHES = (
         _streams,
         report_streams.render,
         "plot_streams.py",
+        Effort(pairs=5),
+    ),
+    Bench(
+        "pays",
+        "pays",
+        pays.PEERS,
+        PaysResults,
+        _pays_quick,
+        _pays,
+        report_pays.render,
+        "plot_pays.py",
         Effort(pairs=5),
     ),
 )

@@ -15,13 +15,15 @@ HERE = BENCH.parent / "src"
 
 HEADRACE = "headrace"
 BASE = "base"  # another checkout of Headrace, given by --base
+SINGLY = "singly"  # Headrace again, told to run one request a call
 PEERS = ("mosec", "litserve", "fastapi", "uvicorn")
-NAMES = (HEADRACE, *PEERS, BASE)
+NAMES = (HEADRACE, *PEERS, BASE, SINGLY)
 BATCHING = (HEADRACE, BASE, "mosec", "litserve")
 
 TITLES: Mapping[str, str] = {
     HEADRACE: "Headrace",
     BASE: "Headrace (base)",
+    SINGLY: "one request a call",
     "mosec": "mosec",
     "litserve": "LitServe",
     "fastapi": "FastAPI (in-process)",

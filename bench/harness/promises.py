@@ -13,6 +13,8 @@ from harness.results import (
     Duel,
     ForestResults,
     Inside,
+    Look,
+    PaysResults,
     Results,
     Scene,
     StreamsResults,
@@ -95,6 +97,26 @@ def slope(figure: Callable[[Weight], float]) -> Callable[[BodiesResults], Found]
     def measure(results: BodiesResults) -> Found:
         curve = results.curve(HEADRACE)
         return (curve.note or curve.slope(figure)) if curve else None
+
+    return measure
+
+
+def looked(model: str, figure: Callable[[Look], float]) -> Callable[[PaysResults], Found]:
+    """Measure what a server said of a model's calls, the median over its runs."""
+
+    def measure(results: PaysResults) -> Found:
+        figures = [figure(look) for look in results.of(model, HEADRACE)]
+        return median(figures) if figures else _noted(results, model)
+
+    return measure
+
+
+def paid(model: str) -> Callable[[PaysResults], Found]:
+    """Measure the rate as it comes, against one request a call."""
+
+    def measure(results: PaysResults) -> Found:
+        duel = next((each.duel for each in results.meetings if each.errand == model), None)
+        return _ratio(duel, rate)
 
     return measure
 
@@ -203,6 +225,36 @@ STREAMS_PROMISES: Sequence[Promise[StreamsResults]] = (
 )
 
 
+PAYS_PROMISES: Sequence[Promise[PaysResults]] = (
+    Promise(
+        "forest: requests in a call",
+        looked("random forest", lambda look: look.mean_batch),
+        least=8,
+        unit="",
+    ),
+    Promise("forest: requests/s, against one a call", paid("random forest"), least=4),
+    Promise(
+        "EfficientNet: the size chosen",
+        looked("EfficientNet", lambda look: look.size),
+        most=4,
+        unit="",
+    ),
+    Promise("EfficientNet: requests/s, against one a call", paid("EfficientNet"), least=0.9),
+    Promise(
+        "MiniLM: the median call, of its target of 50 ms",
+        looked("MiniLM, target 50 ms", lambda look: look.call_p50_ms),
+        most=25,
+        unit=" ms",
+    ),
+    Promise(
+        "MiniLM: the median request of 8 clients",
+        looked("MiniLM, target 50 ms", lambda look: look.p50_ms),
+        most=50,
+        unit=" ms",
+    ),
+)
+
+
 def judge(results: Results) -> list[Verdict]:
     """Hold the echo's promises against its results."""
     return held(PROMISES, results)
@@ -217,6 +269,10 @@ def _ratio(duel: Duel | None, figure: Callable[[Load], float | None]) -> Found:
     if duel is None or duel.note:
         return duel.note if duel else None
     return f"invalid: {duel.faults} failed requests" if duel.faults else duel.ratio(figure)
+
+
+def _noted(results: PaysResults, model: str) -> str | None:
+    return next((each.duel.note for each in results.meetings if each.errand == model), None)
 
 
 def _judged(promise: Promise[Any], value: Found) -> Verdict:

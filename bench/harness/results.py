@@ -241,6 +241,37 @@ class StreamsResults:
         return next((first for first in self.firsts if first.name == name), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a server said of its calls after one run, and what the run itself gave."""
+
+    model: str
+    name: str
+    size: int  # the most requests of a call, as the server chose it
+    fixed_ms: float  # what it learned of a call: fixed_ms + item_ms * n
+    item_ms: float
+    mean_batch: float
+    call_p50_ms: float  # inside the model
+    call_p95_ms: float
+    rate: float
+    p50_ms: float  # of a request
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PaysResults:
+    """One session of measuring batches that pay, or do not; an errand is a model."""
+
+    machine: Machine
+    seconds: int
+    meetings: list[Meeting] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+
+    def of(self, model: str, name: str) -> list[Look]:
+        """Return the looks at one model in one server."""
+        return [look for look in self.looks if (look.model, look.name) == (model, name)]
+
+
 def find(duels: Iterable[Duel], scene: Scene, one: str, other: str) -> Duel | None:
     """Find a duel by who met whom, and how."""
     for duel in duels:

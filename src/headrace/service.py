@@ -22,6 +22,7 @@ from headrace.core.records import Policy
 from headrace.errors import SetupFailed
 from headrace.executors.inline import InlineReplica
 from headrace.executors.process import ProcessReplica
+from headrace.host import logs
 from headrace.host.devices import place
 from headrace.host.listening import Listening
 from headrace.host.settings import Settings
@@ -35,6 +36,7 @@ from headrace.http.messages import App
 from headrace.http.openapi import document
 from headrace.http.operations import Operations
 from headrace.http.patience import PatientEndpoint
+from headrace.http.reception import access_log_of, received
 from headrace.interfaces import Replica
 from headrace.memory.worker import shared_memory
 from headrace.model.envelope import Envelope
@@ -70,20 +72,23 @@ class Service(Watcher):
         self._devices: dict[str, str] = {}
         self._too_slow: dict[ReplicaId, asyncio.TimerHandle] = {}
         self._seats: dict[ReplicaId, int] = {}
-        self._http: Listening | None = None
+        self._http: list[Listening] = []
         self._keys = _keys_of(deployments, settings)
         apart = any(served.options.executor == "process" for served in deployments)
         self._memory = shared_memory() if apart else None
-        self.app: App = surrounded(self._front_door(), settings)
+        self._access = access_log_of(settings)
+        self.app: App = received(surrounded(self._front_door(), settings), settings, self._access)
 
     # --- life ----------------------------------------------------------------------------
 
-    async def open(self, sock: socket.socket | None = None) -> None:
-        """Listen on `sock`, if there is one, and begin to load; `ready` tells when it is done."""
-        if sock is not None:
+    async def open(self, *socks: socket.socket) -> None:
+        """Listen on these sockets, if there are any, and begin to load; `ready` tells the rest."""
+        if socks:
             tls = context_of(self._settings)
-            self._http = Listening(self.app, sock, limits=self._settings.limits(), tls=tls)
-            await self._http.open()
+            limits = self._settings.limits()
+            self._http = [Listening(self.app, sock, limits=limits, tls=tls) for sock in socks]
+            for listening in self._http:
+                await listening.open()
         debugging.set(self._settings.debug)  # the replicas' tasks take it over
         for served in self._served.values():
             self.driver.deploy(DeploymentId(served.name), _policy(served))
@@ -93,16 +98,24 @@ class Service(Watcher):
         if not self.ready.done():
             self.ready.cancel()
         self.driver.stop(self._settings.graceful_timeout_s if grace_s is None else grace_s)
-        if self._http is not None:
-            self._http.let_go()
+        for listening in self._http:
+            listening.let_go()
 
     async def closed(self) -> None:
         """Return when nothing is left: no request, no replica, no socket."""
         await self._drained
-        if self._http is not None:
-            await self._http.close()
+        for listening in self._http:
+            await listening.close()
         if self._memory is not None:
             self._memory.close()
+        if self._access is not None:
+            self._access.close()
+
+    def reopen(self) -> None:
+        """Go on in new log files of the same names. Raises ConfigError."""
+        logs.reopen()
+        if self._access is not None:
+            self._access.reopen()
 
     # --- what the driver tells -------------------------------------------------------------
 

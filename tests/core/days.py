@@ -34,8 +34,14 @@ class Day:
     """One replica, its clients, and the time."""
 
     def __init__(
-        self, cost: Callable[[int], float], *, most: int = 64, target_s: float | None = None
+        self,
+        cost: Callable[[int], float],
+        *,
+        most: int = 64,
+        target_s: float | None = None,
+        warm_up_s: float = 0.0,
     ) -> None:
+        self.warm_up_s = warm_up_s
         self.engine, self.now, self.cost = Engine(), 0.0, cost
         policy = Policy(batch=BatchPolicy(most, 0.0, target_s), max_queued=100_000)
         (start,) = self.engine.deployed(M, policy, 0.0)
@@ -82,7 +88,8 @@ class Day:
         self.ask_again = False
 
     def begin(self) -> None:
-        took_s = self.cost(self.calls[0][1])
+        serial, size = self.calls[0]
+        took_s = self.cost(size) + (self.warm_up_s if serial == 1 else 0.0)
         self.at(self.now + took_s, lambda: self.end(took_s))
 
     def end(self, took_s: float) -> None:

@@ -102,3 +102,20 @@ def test_a_change_for_the_better_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     costs.append(flat)
     day.live_until(2.0)
     assert fmean(day.sizes[-20:]) > 40
+
+
+def test_a_slow_first_call_is_forgiven() -> None:
+    day = Day(steep, target_s=None, warm_up_s=2.0)
+    crowd(day, 16, Random(5), first_s=0.0003, each_s=0.00005)
+    day.live_until(4.0)
+    assert fmean(day.sizes[-100:]) < 4
+
+
+def test_a_crowd_that_fills_every_call_shows_other_sizes_too() -> None:
+    curve, policy = Curve(), BatchPolicy(16)
+    for calls in range(1, 9):
+        curve.learn(16, 1.6)
+        size = size_of_calls(curve, policy, calls)
+    assert size == 1
+    curve.learn(1, 0.1)
+    assert size_of_calls(curve, policy, 9) == 1, "each costs its own"

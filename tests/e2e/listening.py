@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -17,8 +18,11 @@ class CutOff(Exception):
 class Line:
     """One connection; `ask` sends a request, `parts` gives its answer as it comes."""
 
-    def __init__(self, port: int, patience_s: float = 10.0) -> None:
-        self._sock = socket.create_connection(("127.0.0.1", port), patience_s)
+    def __init__(
+        self, port: int, patience_s: float = 10.0, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        sock = socket.create_connection(("127.0.0.1", port), patience_s)
+        self._sock = sock if tls is None else tls.wrap_socket(sock, server_hostname="127.0.0.1")
         self._rest = b""
         self.status = 0
         self.headers: dict[str, str] = {}

@@ -71,6 +71,13 @@ class Program:
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
+    @property
+    def worker(self) -> psutil.Process:
+        """The process that answers: the worker, or the program itself where it has none."""
+        ours = psutil.Process(self.process.pid)
+        workers = [child for child in ours.children() if "headrace.worker" in child.cmdline()]
+        return workers[0] if workers else ours
+
     def wait_until_serving(self) -> None:
         def said_so() -> bool:
             assert self.process.poll() is None, f"it ended:\n{self.terminal}"

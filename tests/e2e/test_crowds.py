@@ -56,8 +56,7 @@ def read_all(sock: socket.socket) -> None:
 
 
 def state(service: Service) -> ServerState:
-    assert service._http is not None
-    return service._http.server_state
+    return service._http[0].server_state
 
 
 def connections(server: hr.Running) -> int:

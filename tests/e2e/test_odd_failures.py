@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
-import psutil
 import pytest
 
 from tests.e2e.apps.odd import WISHES
@@ -75,7 +74,7 @@ def test_a_huge_text_is_logged_shortened(odd: Program) -> None:
 
 
 def test_an_answer_as_large_as_may_be_is_sent_and_its_memory_given_back(odd: Program) -> None:
-    worker = psutil.Process(odd.process.pid)
+    worker = odd.worker
     before, read = worker.memory_full_info().uss, 0
     size = 1 << 29
     with httpx2.stream("POST", f"{odd.url}/limit", json=size, timeout=PATIENCE_S * 3) as answer:

@@ -129,6 +129,6 @@ def test_slow_clients_are_cut_off_and_the_polite_do_not_wait(server: Program, ki
 
 def connections(server: Program) -> int:
     """Count those that the server has open."""
-    found = psutil.Process(server.process.pid).net_connections("tcp")
+    found = server.worker.net_connections("tcp")
     mine = [each for each in found if each.laddr[1] == server.port]
     return sum(each.status == psutil.CONN_ESTABLISHED for each in mine)

@@ -107,7 +107,7 @@ def test_kill_9_leaves_nothing_behind(wish: str, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     with served("obedient.py") as server:
         pids, port = [child.pid for child in server.children], server.port
-        assert len(pids) == 7
+        assert len(pids) == 8  # a worker and seven replicas
         with post_raw(server, "/sync", {"wish": wish, "value": str(mark)}):
             wait_for(mark.exists, "a replica to be busy")
             server.signal(signal.SIGKILL)

@@ -21,8 +21,8 @@ def command(target: str) -> None:
         by_name = {served.name: served for served in found.deployments}
         for route, name in routes.items():
             served = by_name[name]
-            batch = f", batches of up to {served.batch_size}" if served.batched else ""
             copies = served.options.replicas
-            where = f"{served.layout}, {copies} in {served.options.executor}"
-            print(f"POST {route}  {name}: {where}{batch}")
+            where = f"{copies} in {served.options.executor}"
+            words = [word for word in (served.layout, where, served.together) if word]
+            print(f"POST {route}  {name}: {', '.join(words)}")
         print(f"on {settings.host} port {settings.port}")

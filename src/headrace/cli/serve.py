@@ -2,53 +2,59 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import Any
 
 import click
 
-from headrace.host.settings import LEVELS
+from headrace.cli.options import WithSettings
 
 
-@click.command("serve")
+@click.command("serve", cls=WithSettings)
 @click.argument("target")
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]")
-@click.option("--log-level", type=click.Choice(LEVELS), help="[default: info]")
 @click.option(
-    "--graceful-timeout-s", type=float, help="How long a stop waits for requests.  [default: 30]"
+    "-c",
+    "--config",
+    metavar="FILE",
+    help="A headrace.toml, or a Python file with Gunicorn's names; else ./headrace.toml.",
 )
 @click.option(
-    "--keep-alive-timeout-s", type=float, help="How long a silent client is kept.  [default: 75]"
-)
-@click.option("--max-body-bytes", type=int, help="The longest request body.  [default: 64 MiB]")
-@click.option("--tls-certfile", help="Speak https with this certificate (PEM).")
-@click.option("--tls-keyfile", help="Its key, where it is in a file of its own.")
-@click.option("--tls-ca-certs", help="Clients must show a certificate of these authorities.")
-@click.option(
-    "--cors-origin",
-    "cors_origins",
+    "--set",
+    "sets",
+    metavar="DEPLOYMENT.OPTION=VALUE",
     multiple=True,
-    help="Whose pages may ask from a browser: https://host, or *; may be repeated.",
+    help="Change an option of a deployment: Embed.replicas=4; may be repeated.",
 )
-@click.option("--gzip", is_flag=True, default=None, help="Compress answers of over 1 KB.")
+@click.option("--lenient", is_flag=True, help="Near misses in a Python file are warnings.")
 @click.option(
-    "--debug",
+    "--print-config",
     is_flag=True,
-    default=None,
-    help="One inline replica, no deadlines, tracebacks in answers; breakpoint() works.",
+    help="Print each value and where it came from, and serve nothing.",
 )
-def command(target: str, **flags: Any) -> None:
+def command(target: str, **words: Any) -> None:
     """Serve TARGET: module:Class, file.py, or file.py:Class.
 
     In a file without a class named, what its hr.run(...) would serve is served; else `server`,
     else `app`, else every Model it defines. Ctrl-C or SIGTERM stops the server once requests
     under way are answered; a second one hurries.
-    """
-    from headrace.host.describing import describe_in_child
-    from headrace.host.settings import settle
-    from headrace.server import exit_on_start_error, serve
 
+    Each setting below can also stand in headrace.toml, as max_body_bytes = "64 MiB" under [server],
+    and in the environment, as HEADRACE_MAX_BODY_BYTES. The command line wins over the environment,
+    that over the file, that over keywords in code.
+    """
+    from headrace.host.configuring import Words, configure
+    from headrace.server import exit_on_start_error, serve_target
+    from headrace.settings.printing import printed
+
+    own = {name: words.pop(name) for name in ("config", "sets", "lenient", "print_config")}
     with exit_on_start_error():
-        found = describe_in_child(target)
-        given = {name: value for name, value in flags.items() if value not in (None, ())}
-        serve(found.deployments, settle(found.settings, given))
+        asked = Words(words, own["sets"], own["config"], own["lenient"])
+        configured = configure(target, asked)
+        for note in configured.notes:
+            print(f"headrace: {note}", file=sys.stderr)
+        if own["print_config"]:
+            width = shutil.get_terminal_size((100, 24)).columns
+            print(printed(configured.settled, configured.options, width))
+        else:
+            serve_target(target, configured.found, configured.settled.settings)

@@ -76,6 +76,7 @@ class Curve:
     """By the number of bits of n, with 0 for sizes that were never seen."""
     seen: list[int] = field(default_factory=list)
     """After how many calls each was seen last."""
+    counts: list[int] = field(default_factory=list)
     calls: int = 0
 
     def learn(self, n: int, t_s: float) -> None:
@@ -85,11 +86,18 @@ class Curve:
             self.sizes.append(0.0)
             self.times_s.append(0.0)
             self.seen.append(0)
+            self.counts.append(0)
         self.calls += 1
+        self.counts[bits] += 1
         self.seen[bits] = self.calls
-        weight = MEMORY if self.sizes[bits] else 1.0
+        weight = max(MEMORY, 1 / self.counts[bits])  # so the first one is soon one of many
         self.sizes[bits] += weight * (n - self.sizes[bits])
         self.times_s[bits] += weight * (t_s - self.times_s[bits])
+
+    def seen_at(self, n: int) -> int:
+        """Tell after how many calls one of about this size was seen last; 0 if none was."""
+        bits = n.bit_length()
+        return self.seen[bits] if bits < len(self.seen) else 0
 
     def known(self) -> list[tuple[float, float]]:
         """Return the sizes that were seen of late, each with its usual time."""

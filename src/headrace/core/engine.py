@@ -114,7 +114,7 @@ class Engine(Register):
         if not call.recalled:  # else it is in another call by now: this answer is nobody's
             copy.count_out(call)
             if not call.given_up:  # cut short, it says nothing of the pace
-                copy.pool.learn(len(call.tickets), took_s, now)
+                copy.pool.learn(len(call.tickets), took_s, now, is_first=serial == 1)
             for place, ticket in enumerate(call.tickets):
                 if ticket.phase is RUNNING:
                     out.append(Settle(ticket.id, ANSWERED, place))

@@ -181,11 +181,12 @@ class Pool:
         """Requests that no replica has begun."""
         return len(self.waiting) + len(self.suspects) + self.sent
 
-    def learn(self, n: int, took_s: float, now: float) -> None:
-        """Take in that a call of `n` requests has ended."""
+    def learn(self, n: int, took_s: float, now: float, *, is_first: bool = False) -> None:
+        """Take in that a call of `n` requests has ended; a replica's first one is often slow."""
         self.pace.learn(n, took_s)
         if self.policy.batch.max_size > 1 and not self.policy.slots:
-            self.curve.learn(n, took_s)
+            if not is_first:
+                self.curve.learn(n, took_s)
             if self.pace.calls % EVERY <= 1:  # the 0 is sizing's probe
                 self.returns.horizon_s = self.curve.line()[1]
                 self.size = sizing.size_of_calls(self.curve, self.policy.batch, self.pace.calls)

@@ -5,7 +5,8 @@ beside a. From there on a larger batch only makes everyone wait for its mates: a
 fills a core by itself (b near 0) is served best one by one. A target for the latency bounds a call
 to half of it, for a request may come just when another call has begun.
 
-Now and then a larger call is let through, else a change for the better would never be seen.
+Now and then a larger call is let through, and a smaller one asked for, else a change for the better
+would never be seen: a crowd that fills every call shows one size only.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from headrace.core.batching import BatchPolicy, Curve
 WASTE = 0.1
 """How much of a request's time may be its share of the fixed cost."""
 PROBE_EVERY = 64
+SMALLER_AT = 8
+SMALLER_EVERY = 1024
+"""A smaller one is tried early, and then seldom: it breaks up a crowd."""
 KNOWN = 2
 
 
 def size_of_calls(curve: Curve, policy: BatchPolicy, calls: int) -> int:
     """Return the most requests of the next call, after so many calls."""
     most = policy.max_size
+    if calls == SMALLER_AT or calls % SMALLER_EVERY == SMALLER_EVERY - PROBE_EVERY // 2:
+        return _smaller(curve, most)
     if len(curve.known()) < KNOWN:
         return most
     a, b = curve.line()
@@ -31,6 +37,12 @@ def size_of_calls(curve: Curve, policy: BatchPolicy, calls: int) -> int:
     if policy.latency_target_s is not None:
         most = min(most, fitting(a, b, policy.latency_target_s / 2, most))
     return most
+
+
+def _smaller(curve: Curve, most: int) -> int:
+    """Return the size, half of `most` or less, that was not seen for the longest time."""
+    sizes = [most >> bits for bits in range(1, max(2, most.bit_length()))]
+    return max(1, min(sizes, key=lambda n: (curve.seen_at(n), n)))
 
 
 def fitting(a: float, b: float, longest_s: float, most: int) -> int:

@@ -33,8 +33,7 @@ def look_after(pool: Pool, now: float, out: list[Action]) -> float:
     for call in pool.given_up:
         if call.overdue_at == inf:
             call.overdue_at = now + patience_s(call.copy)
-            if not pool.policy.slots:  # of several calls, each was told for itself
-                out.append(Interrupt(call.copy.id, call.serial))
+            out.append(Interrupt(call.copy.id, call.serial))
     for copy in pool.copies.values():
         if copy.state in LOADED:
             _judge(copy, now)

@@ -26,6 +26,9 @@ class Connection(Protocol):
         If not, nothing was sent, and ASGI's `send` is the way.
         """
 
+    def run(self, app: Any) -> None:
+        """Answer a request of the express lane by this ASGI application, as it has grown large."""
+
     def abort(self) -> None:
         """End the connection without an end of the response under way."""
 
@@ -58,6 +61,10 @@ class Landing(Protocol):
 
 class Lane(Protocol):
     """Answers requests through their connection, without ASGI: see `host.protocol.Protocol`."""
+
+    @property
+    def least_length(self) -> int:
+        """The shortest body it takes; `host.grammar.NO_BODY` for requests without one, too."""
 
     def take(self, scope: Scope, body: bytes, connection: Connection) -> None:
         """Answer a small request that is here as a whole."""

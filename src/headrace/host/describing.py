@@ -1,4 +1,7 @@
-"""Import a target in a child process, so that the server itself never runs user code."""
+"""Import a target in a child process, so that the server itself never runs user code.
+
+A Python configuration file is run there too.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,22 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from headrace.errors import AddressError, ConfigError, SetupFailed, StartError, TargetError
 from headrace.host.targets import Found, failure_of, find
 from headrace.host.travelling import packed, unpacked
+from headrace.model.deployment import with_options
+from headrace.model.hooks import compile_plan
+from headrace.model.served import Served
+from headrace.model.source import fetch
 from headrace.replica.parent import die_with_parent
+from headrace.settings.options import meant_by
+from headrace.settings.python_file import Named, run_file
+from headrace.settings.said import Said
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -28,6 +40,17 @@ class Report(msgspec.Struct, frozen=True):
 
     found: Found | None = None
     failure: Failure | None = None
+    names: list[Named] = []
+    """What a configuration file says."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the child is to find out: of a target, or of a configuration file."""
+
+    target: str = ""
+    options: dict[str, dict[str, Said]] = {}
+    """Options of its deployments that were said outside of its code."""
+    config: str = ""
 
 
 KINDS: dict[str, type[StartError]] = {
@@ -36,23 +59,41 @@ KINDS: dict[str, type[StartError]] = {
 }
 
 
-def describe_in_child(target: str) -> Found:
-    """Return what `target` is; its prints pass through. Raises the StartError the child met."""
+def describe_in_child(
+    target: str, options: Mapping[str, Mapping[str, Said]] | None = None
+) -> Found:
+    """Return what `target` is; its prints pass through. Raises the StartError the child met.
+
+    `options` are those of its deployments, in kebab case, that others than its code said.
+    """
+    asked = {name: dict(said) for name, said in (options or {}).items()}
+    report = _answer(Question(target=target, options=asked), f"importing {target}")
+    found = report.found or Found([])
+    return Found(found.deployments, unpacked(found.settings), found.app)
+
+
+def run_config_in_child(path: str) -> list[Named]:
+    """Run a Python configuration file; return what it says. Raises ConfigError."""
+    return _answer(Question(config=path), f"running {path}").names
+
+
+def _answer(question: Question, what: str) -> Report:
     read_end, write_end = os.pipe()
     try:
         child = subprocess.Popen(  # noqa: S603 - our own module, under our own interpreter
             [
                 *(sys.executable, "-m", "headrace.host.describing"),
-                *(target, str(write_end), str(os.getpid())),
+                *(str(write_end), str(os.getpid())),
             ],
             pass_fds=(write_end,),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # options may hold keys, which no command line may show
             process_group=0,  # Ctrl-C is for the server, which then ends its child
         )
     finally:
         os.close(write_end)
     try:
         with open(read_end, "rb") as pipe:  # noqa: PTH123 - a file descriptor, not a path
+            _ask(child, question)
             answer = pipe.read()
     except BaseException:
         child.kill()
@@ -60,12 +101,18 @@ def describe_in_child(target: str) -> Found:
     finally:
         code = child.wait()
     if not answer:
-        raise TargetError(f"importing {target} ended the process (exit code {code})")
+        raise TargetError(f"{what} ended the process (exit code {code})")
     report = msgspec.msgpack.decode(answer, type=Report)
     if report.failure is not None:
         raise again(report.failure)
-    found = report.found or Found([])
-    return Found(found.deployments, unpacked(found.settings))
+    return report
+
+
+def _ask(child: subprocess.Popen[bytes], question: Question) -> None:
+    """Tell the child what is asked of it; one that has ended already has not heard it."""
+    if child.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
+            pipe.write(msgspec.msgpack.encode(question))
 
 
 def again(failure: Failure) -> StartError:
@@ -76,11 +123,11 @@ def again(failure: Failure) -> StartError:
     return kind(failure.message)
 
 
-def main(target: str, fd: int) -> int:
-    """Be the child: describe `target` into the pipe `fd`."""
+def main(fd: int) -> int:
+    """Be the child: answer the question on standard input into the pipe `fd`."""
+    question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Question)
     try:
-        found = find(target)
-        report = Report(found=Found(found.deployments, packed(found.settings)))
+        report = _found_out(question)
     except StartError as error:
         report = Report(failure=Failure(**failure_of(error)))
     with contextlib.suppress(BrokenPipeError), open(fd, "wb") as pipe:
@@ -88,6 +135,38 @@ def main(target: str, fd: int) -> int:
     return 0
 
 
+def _found_out(question: Question) -> Report:
+    if question.config:
+        return Report(names=run_file(question.config))
+    found = find(question.target)
+    meant = meant_by(question.options, (served.name for served in found.deployments))
+    asked = {meant[name]: said for name, said in question.options.items()}
+    deployments = [_changed(each, asked.get(each.name, {})) for each in found.deployments]
+    return Report(found=Found(deployments, packed(found.settings), found.app))
+
+
+def _changed(served: Served, said: Mapping[str, Said]) -> Served:
+    """Return a deployment with some of its options changed. Raises ConfigError."""
+    if not said:
+        return served
+    changes: dict[str, Any] = {option: one.value for option, one in said.items()}
+    options = with_options(served.options, changes)
+    try:
+        plan = compile_plan(fetch(served.source), options)
+    except ConfigError as error:
+        places = ", ".join(one.source for one in said.values())
+        raise ConfigError(f"{places}: {error}") from error
+    return msgspec.structs.replace(
+        served,
+        name=options.name or served.name,
+        options=options,
+        layout=plan.layout,
+        batched=plan.batched,
+        wants_head=plan.wants_head,
+        streams=plan.streams,
+    )
+
+
 if __name__ == "__main__":
-    die_with_parent(int(sys.argv[3]))
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    die_with_parent(int(sys.argv[2]))
+    sys.exit(main(int(sys.argv[1])))

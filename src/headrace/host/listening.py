@@ -8,6 +8,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -24,6 +25,17 @@ EVERY_S = 1.0
 GOODBYE_EVERY_S = 0.01
 
 
+@dataclass(frozen=True, slots=True)
+class WebSockets:
+    """What holds for WebSockets."""
+
+    max_bytes: int = 16 << 20
+    ping_s: float = 20.0
+
+
+USUAL = WebSockets()
+
+
 class Listening(uvicorn.Server):
     """One HTTP server on one listening socket."""
 
@@ -34,6 +46,7 @@ class Listening(uvicorn.Server):
         *,
         limits: Limits,
         tls: ssl.SSLContext | None = None,
+        sockets: WebSockets = USUAL,
     ) -> None:
         logging.getLogger("uvicorn.error").setLevel(
             logging.ERROR
@@ -44,12 +57,16 @@ class Listening(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=cast("type[Protocol]", protocol),
+                interface="asgi3",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # no proxy is trusted unless one is named
                 backlog=BACKLOG,
+                ws_max_size=sockets.max_bytes,
+                ws_ping_interval=sockets.ping_s,
+                ws_ping_timeout=sockets.ping_s,
             )
         )
         self._keep_alive_timeout_s = limits.keep_alive_timeout_s
@@ -93,10 +110,33 @@ class Listening(uvicorn.Server):
         everyone = list(self.server_state.connections)
         return [connection for connection in everyone if isinstance(connection, Protocol)]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no client is connected, and nothing runs for one that was."""
+        return not self.server_state.connections and not self.server_state.tasks
+
+    async def refuse(self) -> None:
+        """Take no new connection: whoever else listens at this address has them."""
+        await self._stop_listening()
+
     def let_go(self) -> None:
         """Answer what comes on the connections there are, once; keep no connection alive."""
         for connection in list(self.server_state.connections):
             connection.shutdown()
+
+    async def retire(self, within_s: float = 2 * LINGER_S) -> None:
+        """Accept nobody, answer who is here as long as that takes, close: another listens already.
+
+        A connection that says nothing is let go after its linger; `within_s` bounds the rest.
+        """
+        await self._stop_listening()
+        await asyncio.sleep(GOODBYE_EVERY_S)  # asyncio makes a connection some turns after accept
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.server_state.connections:
+                    self.let_go()  # again: somebody may have been accepted a moment ago
+                    await asyncio.sleep(GOODBYE_EVERY_S)
+        await self.close()
 
     async def close(self) -> None:
         """Stop listening at once, let answers under way leave, close every connection."""

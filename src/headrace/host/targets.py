@@ -13,12 +13,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from headrace.errors import HeadraceError, StartError, TargetError
+from headrace.errors import ConfigError, HeadraceError, StartError, TargetError
+from headrace.host.applications import Kind, is_factory, kind_of, made, split_call
 from headrace.model.api import Model
 from headrace.model.names import did_you_mean
 from headrace.model.recording import recording
 from headrace.model.served import Served, describe
 from headrace.model.source import import_file
+
+USUAL = ("server", "app", "application")
+"""Where a module that is not asked for one name has what it serves."""
 
 
 class Found(Struct, frozen=True):
@@ -26,23 +30,61 @@ class Found(Struct, frozen=True):
 
     deployments: list[Served]
     settings: dict[str, Any] = {}
+    app: Kind | None = None
+    """What kind of application it is, where it is no model."""
 
 
 def find(target: str) -> Found:
     """Import a target and describe it. Raises TargetError, ConfigError."""
+    return _described(*_chosen(target))
+
+
+def find_app(target: str) -> Any:
+    """Import a target that is an application, and return it. Raises TargetError."""
+    chosen, _ = _chosen(target)
+    if len(chosen) != 1 or kind_of(chosen[0]) is None:
+        raise TargetError(f"{target} is no application any more; it was one when it was described")
+    return chosen[0]
+
+
+def _chosen(target: str) -> tuple[list[Any], dict[str, Any]]:
+    """Import a target; return what of it is to be served, and the settings asked for."""
     place, _, attribute = target.partition(":")
     if not place:
         raise TargetError(f"{target!r} names no module: write module:Class, or file.py")
     with recording() as notes:
         module = _import(place)
-    if attribute:
-        return _described([_attribute(module, attribute, place)], {})
+        if attribute:
+            return [_named(module, attribute, place)], {}
     if notes.targets:
-        return _described(notes.targets, notes.settings)
-    return _described(_models(module, place), {})
+        return notes.targets, notes.settings
+    return _found_in(module, place), {}
+
+
+def _named(module: ModuleType, attribute: str, place: str) -> Any:
+    """Return what the target names, or what the factory that it calls has made."""
+    call = split_call(attribute)
+    if call is not None:
+        name, positional, named = call
+        return made(_attribute(module, name, place), name, positional, named)
+    found = _attribute(module, attribute, place)
+    if kind_of(found) is None and not _is_model(found) and is_factory(found):
+        raise TargetError(
+            f"{place}:{attribute} is called with no arguments; if it makes the application, "
+            f"write {place}:{attribute}()"
+        )
+    return found
 
 
 def _described(targets: list[Any], settings: Mapping[str, Any]) -> Found:
+    kinds = [kind_of(target) for target in targets]
+    if len(targets) == 1 and kinds[0] is not None:
+        return Found([], dict(settings), kinds[0])
+    if any(kinds):
+        raise ConfigError(
+            "an application beside models, or a second one, cannot be served yet: "
+            "serve each with a command of its own"
+        )
     deployments: list[Any] = []
     merged = dict(settings)
     for target in targets:
@@ -104,19 +146,28 @@ def _attribute(module: ModuleType, attribute: str, place: str) -> Any:
     return found
 
 
-def _models(module: ModuleType, place: str) -> list[Any]:
-    for name in ("server", "app"):
-        found = getattr(module, name, None)
-        if found is not None and (_is_model(found) or hasattr(found, "targets")):
-            return [found]
+def _found_in(module: ModuleType, place: str) -> list[Any]:
+    """Return what a module that names nothing else would have served."""
+    found = next((vars(module)[name] for name in USUAL if _is_served(vars(module).get(name))), None)
+    if found is not None and kind_of(found) is None:
+        return [found]
     models = [
         value
         for value in vars(module).values()
         if _is_model(value) and value.__module__ == module.__name__
     ]
+    if found is not None:
+        return [found, *models]
     if not models:
-        raise TargetError(f"{place} defines no class derived from headrace.Model")
+        raise TargetError(
+            f"{place} defines no class derived from headrace.Model, and no application "
+            f"named {' or '.join(USUAL[1:])}; name what is to be served: {place}:NAME"
+        )
     return models
+
+
+def _is_served(found: object) -> bool:
+    return _is_model(found) or hasattr(found, "targets") or kind_of(found) is not None
 
 
 def _is_model(found: object) -> bool:

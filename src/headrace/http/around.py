@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headrace.errors import ConfigError
-from headrace.host.checks import Middleware
 from headrace.host.settings import Settings
-from headrace.http.app import FrontDoor
 from headrace.http.guard import LABEL, Guard
 from headrace.http.labels import label_of
 from headrace.http.messages import App, Message, Receive, Scope, Send
+from headrace.settings.checks import Middleware
 
 PROBES = "/-/health"
 LEAST_GZIP_BYTES = 1024
@@ -25,7 +24,7 @@ GZIP_LEVEL = 5
 EXPOSED = ("X-Request-Id", "Retry-After")
 
 
-def surrounded(door: FrontDoor, settings: Settings) -> App:
+def surrounded(door: App, settings: Settings) -> App:
     """Return the application with what the settings put around it; itself if that is nothing.
 
     Only the bare front door has an express lane: with something around it, every request goes

@@ -30,6 +30,8 @@ class Pace:
 
     idle_s: float = 30.0
     least_bytes_per_s: int = 1024
+    most_bytes: int | None = None
+    """The longest, where nobody else counts."""
 
 
 class Paced:
@@ -41,10 +43,10 @@ class Paced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See `App`."""
-        await self._app(scope, _Clocked(receive, self._pace), send)
+        await self._app(scope, Clocked(receive, self._pace), send)
 
 
-class _Clocked:
+class Clocked:
     """A `receive` that raises RequestTimeout; after the body it waits as long as it is asked to."""
 
     def __init__(self, receive: Receive, pace: Pace) -> None:
@@ -53,6 +55,7 @@ class _Clocked:
         self._began, self._size, self._more = self._clock(), 0, True
 
     async def __call__(self) -> Message:
+        """See ASGI's `receive`."""
         if not self._more:
             return await self._receive()
         idle_s = self._pace.idle_s
@@ -63,6 +66,9 @@ class _Clocked:
             raise RequestTimeout(f"nothing came of the body for {idle_s:g} s") from None
         self._more = message.get("more_body", False)
         self._size += len(message.get("body", b""))
+        most = self._pace.most_bytes
+        if most is not None and self._size > most:
+            raise too_large(most)
         least, seconds = self._pace.least_bytes_per_s, self._clock() - self._began
         if self._more and seconds > SLOW_AFTER_S and self._size < seconds * least:
             raise RequestTimeout(f"the body came at less than {least} bytes a second")

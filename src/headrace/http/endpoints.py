@@ -61,6 +61,8 @@ class ModelEndpoint:
     every answer in parts, and every request under a foreign server, comes by ASGI.
     """
 
+    least_length = 0  # one without a body is refused, which ASGI words
+
     def __init__(
         self,
         driver: Driver,

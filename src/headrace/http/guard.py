@@ -56,7 +56,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope["method"], send)
+        await self.run(scope, receive, Answer(scope, send))
+
+    async def run(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        """Answer one request with this answer, whatever it is made of."""
         error: Exception | None = None
         try:
             await self._app(scope, receive, answer.send)
@@ -69,13 +72,13 @@ class Guard:
         elif error is None and answer.life is not Life.ENDED:
             error = BadAnswer(f"it returned with its response {answer.life.name.lower()}")
         if error is not None:
-            await _end(scope, send, answer, error)
+            await _end(scope, answer, error)
 
 
-async def _end(scope: Scope, send: Send, answer: _Answer, error: Exception) -> None:
+async def _end(scope: Scope, answer: Answer, error: Exception) -> None:
     """Log the error, and give the client what the response's life leaves room for."""
     label = answer.label or label_of(dict(scope["headers"]).get(LABEL))
-    connection = connection_of(scope)
+    connection, send = connection_of(scope), answer.pass_on
     if connection is not None and connection.lost:
         log.debug("request %s: after its client had left", label.decode(), exc_info=error)
         return
@@ -98,27 +101,34 @@ def _abort(connection: Any, error: Exception) -> None:
     abort()
 
 
-class _Answer:
+class Answer:
     """One response on its way out."""
 
-    def __init__(self, method: str, send: Send) -> None:
-        self._method, self._send = method, send
+    __slots__ = ("_given", "_is_bodiless", "_left", "fault", "label", "life", "pass_on", "refusal")
+
+    def __init__(self, scope: Scope, send: Send, given: bytes = b"") -> None:
+        """Send by `send`; a response without a label is `given` one."""
+        self.pass_on, self._given = send, given
         self.life = Life.FRESH
         self.fault: BadAnswer | None = None
-        self.label = b""
+        self.refusal: HeadraceError | None = None
+        """Why the request is refused, which no answer of the application's is to hide."""
+        self.label = given
         self._left: int | None = None
-        self._is_bodiless = method == "HEAD"
+        self._is_bodiless = scope["method"] == "HEAD"
 
     async def send(self, message: Message) -> None:
         """Pass a message on if it may come now and is well formed. Raises BadAnswer."""
         if self.fault is not None:
             raise self.fault
+        if self.refusal is not None and self.life is Life.FRESH:
+            raise self.refusal
         try:
             checked = self._checked(message)
         except BadAnswer as fault:
             self.fault = fault
             raise
-        await self._send(checked)
+        await self.pass_on(checked)
 
     def _checked(self, message: Message) -> Message:
         kind = message.get("type") if isinstance(message, dict) else None
@@ -142,6 +152,9 @@ class _Answer:
         if lengths and not self._is_bodiless:
             self._left = int(lengths[0])
         self.label = dict(headers).get(LABEL, b"")
+        if self._given and not self.label:
+            self.label = self._given
+            headers.append((LABEL, self._given))
         self.life = Life.STARTED
         return {"type": "http.response.start", "status": status, "headers": headers}
 
@@ -149,7 +162,9 @@ class _Answer:
         body = message.get("body", b"")
         if not isinstance(body, bytes | bytearray | memoryview):
             raise BadAnswer(f"a body is bytes, not {type(body).__name__}")
-        body, more = b"" if self._is_bodiless else bytes(body), bool(message.get("more_body"))
+        more = bool(message.get("more_body"))
+        if self._is_bodiless or type(body) is not bytes:
+            body = b"" if self._is_bodiless else bytes(body)
         if self._left is not None:
             self._left -= len(body)
             if self._left < 0:

@@ -56,33 +56,37 @@ class Operations:
             "/docs.js": lambda: asset("page.js"),
             "/docs.svg": lambda: asset("page.svg"),
         }
-        found = {prefix + path: _get(tell) for path, tell in told.items() for prefix in ("/-", "")}
+        found = {
+            prefix + path: answering_get(tell)
+            for path, tell in told.items()
+            for prefix in ("/-", "")
+        }
         return {
             **found,
-            "/docs": _get(lambda: page("docs", "")),
-            "/-/docs": _get(lambda: page("docs", "../")),
-            "/": _for_browsers(_get(lambda: page("index", "")), _get(self._info)),
+            "/docs": answering_get(lambda: page("docs", "")),
+            "/-/docs": answering_get(lambda: page("docs", "../")),
+            "/": _for_browsers(answering_get(lambda: page("index", "")), answering_get(self._info)),
         }
 
     def _live(self) -> Response:
-        return _json({"status": "ok"})
+        return as_json({"status": "ok"})
 
     def _ready(self) -> Response:
         status = status_of(self._driver)
         states = {name: said["state"] for name, said in status.deployments.items()}
-        return _json(
+        return as_json(
             {"status": status.state, "deployments": states}, 200 if status.is_ready else UNAVAILABLE
         )
 
     def _startup(self) -> Response:
         self._started = self._started or status_of(self._driver).is_ready
         state = "ok" if self._started else "loading"
-        return _json({"status": state}, 200 if self._started else UNAVAILABLE)
+        return as_json({"status": state}, 200 if self._started else UNAVAILABLE)
 
     def _health(self) -> Response:
         status = status_of(self._driver)
         told = {"status": status.state, "deployments": status.deployments}
-        return _json(told, 200 if status.is_ready else UNAVAILABLE)
+        return as_json(told, 200 if status.is_ready else UNAVAILABLE)
 
     def _info(self) -> Response:
         status = status_of(self._driver)
@@ -94,7 +98,7 @@ class Operations:
             }
             for name, said in status.deployments.items()
         }
-        return _json(
+        return as_json(
             {
                 "server": "headrace",
                 "version": self._version,
@@ -109,7 +113,7 @@ class Operations:
         return Response(200, text, [(b"content-type", CONTENT_TYPE.encode())])
 
     def _list_routes(self) -> Response:
-        return _json(dict(self._routes))
+        return as_json(dict(self._routes))
 
     def _openapi(self) -> Response:
         if not self._document:  # written when it is first wanted, for a start must be quick
@@ -117,7 +121,8 @@ class Operations:
         return Response(200, self._document, JSON)
 
 
-def _json(told: dict[str, Any], status: int = 200) -> Response:
+def as_json(told: dict[str, Any], status: int = 200) -> Response:
+    """Return a JSON response; with 503 it says when to ask again."""
     body = msgspec.json.encode(told)
     headers = [*JSON]
     if status == UNAVAILABLE:
@@ -135,7 +140,9 @@ def _for_browsers(shown: App, told: App) -> App:
     return endpoint
 
 
-def _get(tell: Callable[[], Response]) -> App:
+def answering_get(tell: Callable[[], Response]) -> App:
+    """Return an endpoint that takes GET and HEAD, and answers what `tell` returns."""
+
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
         label = label_of(dict(scope["headers"]).get(b"x-request-id"))
         if scope["method"] in ("GET", "HEAD"):

@@ -12,6 +12,8 @@ DEADLINE = b"x-request-timeout-seconds"
 class PatientEndpoint:
     """See `ModelEndpoint`."""
 
+    least_length = 0
+
     def __init__(self, endpoint: ModelEndpoint) -> None:
         """Take the endpoint that answers."""
         self._endpoint = endpoint

@@ -32,7 +32,7 @@ def receive(recipe: Recipe, model: Any, outlet: Outlet) -> None:
 
 def respond(recipe: Recipe, model: Any, outlet: Outlet, output: Any) -> bool:
     """Do with an answer what a step says of it; tell whether more is to come."""
-    if output is DONE or isinstance(output, Exception):
+    if ends(output):
         end(recipe, outlet, output)
         return False
     if not outlet.listening:
@@ -48,6 +48,11 @@ def respond(recipe: Recipe, model: Any, outlet: Outlet, output: Any) -> bool:
     finally:
         current.reset(token)
     return True
+
+
+def ends(output: Any) -> bool:
+    """Tell if an item is the end of its answer; by its type, for an object may lie, or raise."""
+    return output is DONE or issubclass(type(output), Exception)
 
 
 def end(recipe: Recipe, outlet: Outlet, output: Any) -> None:

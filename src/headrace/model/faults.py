@@ -81,7 +81,7 @@ def names(contexts: Sequence[Context]) -> str:
 def in_a_line(error: BaseException) -> str:
     """Return an exception's class and words on one short line, whatever they are."""
     try:
-        return " ".join(f"{type(error).__name__}: {str(error)[:200]}".split())
+        return _writable(" ".join(f"{type(error).__name__}: {str(error)[:200]}".split()))
     except Exception:  # noqa: BLE001 - its words raise
         return "an exception without words"
 
@@ -92,10 +92,10 @@ def _log(said: str, error: BaseException) -> None:
     except Exception:  # noqa: BLE001 - groups within groups, a note that raises
         log.error("%s: %s, whose traceback cannot be shown", said, in_a_line(error))  # noqa: TRY400 - so it is
         return
-    if len(text) <= LONGEST_TEXT:
-        log.error("%s", said, exc_info=error)
+    if len(text) <= LONGEST_TEXT and _writable(text) == text:
+        log.error("%s", _writable(said), exc_info=error)
     else:
-        log.error("%s\n%s", said, _cut(text))
+        log.error("%s\n%s", _writable(said), _writable(_cut(text)))
 
 
 def _traceback(error: BaseException) -> str:
@@ -109,6 +109,11 @@ def _traceback(error: BaseException) -> str:
 def _sendable(text: object) -> str:
     """Make it text that UTF-8 can carry, whatever a hook put there."""
     return _cut(str(text)).encode("utf-8", "replace").decode()
+
+
+def _writable(text: str) -> str:
+    """Escape what no file takes: half of a surrogate pair, from a hook's own words."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _cut(text: str) -> str:

@@ -13,6 +13,8 @@ from headrace.model.steps import Steps
 
 END = object()
 """What a generator that has ended gives."""
+Told = Callable[[], None]
+"""Is called after each step: what may leave can leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Recipe:
     media: str = ""
     step: Call | None = None
     leave: Call | None = None
+    isolate: bool = True
+    """Whether a batch whose generator raises before its first item runs again in halves."""
 
     @property
     def last_hook(self) -> str:
@@ -65,7 +69,7 @@ class AsyncGroup(Protocol):
     def has_more(self) -> bool:
         """Whether a request joined when the task was at its end: then it is to run again."""
 
-    async def run(self, told: Callable[[], None]) -> None:
+    async def run(self, told: Told) -> None:
         """Work until nothing is left to do; `told` is called after each step."""
 
     def wake(self) -> None:

@@ -43,7 +43,7 @@ def compile_plan(cls: type, options: Options) -> Plan:
     hooks = [h for h in ("decode_request", work, "encode_response") if has(cls, h)]
     taken = {hook: read_arguments(cls, hook, many=hook == "predict_batch") for hook in hooks}
     steps, needs_head = _steps(cls, work, taken)
-    recipe = _recipe(cls, streams, steps) if streams else None
+    recipe = _recipe(cls, streams, steps, options) if streams else None
     if recipe is None:
         run, run_async = _runners(cls, steps, options, batched=batched)
     else:
@@ -95,7 +95,7 @@ def _steps(cls: type, work: str, taken: dict[str, Arguments]) -> tuple[Steps, bo
     return steps, body.needs_head
 
 
-def _recipe(cls: type, streams: Streams, steps: Steps) -> Recipe:
+def _recipe(cls: type, streams: Streams, steps: Steps, options: Options) -> Recipe:
     """Say how the items of a streaming model are come by, and written."""
     hook = "step" if streams == "steps" else steps.work_hook
     encode = encode_of(cls, "encode_response" if steps.encode else hook, last=True)
@@ -111,6 +111,7 @@ def _recipe(cls: type, streams: Streams, steps: Steps) -> Recipe:
         media="" if encode is None else encode.media_type,
         step=step,
         leave=leave,
+        isolate=options.isolate_batch_errors,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from msgspec import Struct
 
 from headrace.errors import ConfigError
@@ -40,6 +42,22 @@ class Served(Struct, frozen=True):
     def batch_size(self) -> int:
         """The most requests in one call."""
         return self.options.max_batch_size if self.batched else 1
+
+    @property
+    def together(self) -> str:
+        """How requests share the model's work, and whether their answers are streams, in words."""
+        batch = f"batches of up to {self.batch_size}"
+        match self.streams:
+            case "":
+                return batch if self.batched else ""
+            case "each":
+                return f"streams, up to {self.slots} at once, each from its own generator"
+            case "batch":
+                return f"streams, in {batch}, one generator for each batch"
+            case "steps":
+                return f"streams, up to {self.slots} at once, in common steps (continuous batching)"
+            case _:
+                assert_never(self.streams)
 
 
 def describe(target: object) -> Served:

@@ -111,6 +111,11 @@ class Deliveries(Generic[G]):
         call = self._calls.get(serial)
         return None if call is None else (call.groups[place], call.outlets[place])
 
+    def only_call_of(self, group: G) -> int | None:
+        """Give the one call that a group works for; None if it works for several, or for none."""
+        serials = self._fed.get(group, set())
+        return next(iter(serials)) if len(serials) == 1 else None
+
     def report(self, group: G) -> None:
         """Report what is new of all that a group feeds."""
         for serial in sorted(self._fed.get(group, ())):
@@ -125,6 +130,16 @@ class Deliveries(Generic[G]):
                 self._fed[group].discard(serial)
                 if not self._fed[group]:
                     del self._fed[group]
+
+    def let_go(self, serial: int) -> None:
+        """End a call that nobody waits for, whatever works on it."""
+        call = self._calls.get(serial)
+        if call is not None:
+            for outlet in call.outlets:
+                outlet.give_up()
+                outlet.let_go()
+                outlet.take()  # what was still to leave is nobody's
+            self.report_call(serial)
 
     def give_up(self) -> None:
         """Nobody waits for any of them any more."""

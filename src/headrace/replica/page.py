@@ -5,7 +5,8 @@ Before a call the replica writes `claimed`, then reads `recalled_from`; to recal
 run and taken back. A lock operation between the two is the fence this needs on x86; on other
 machines the worker does not trust its reading and waits for the replica to hand each call over.
 A call is stopped in the same way: the replica claims, arms and looks for the order, the worker
-writes the order and reads the claim; the signal that follows is for a call that has begun.
+writes the order and reads the claim; the signal that follows is for a call that has begun. Of
+several streams under way the one whose step runs is armed, and the worker reads that word too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import time
 
 SIZE_BYTES = 4096
 # In words of 8 bytes: each on a cache line of its own.
-CLAIMED, RECALLED_FROM, SINCE, ARMED, STOP = 0, 8, 16, 24, 32
+CLAIMED, RECALLED_FROM, SINCE, ARMED, STOPS = 0, 8, 16, 24, 32
+MOST_STOPS = 256  # orders that stand at once; of streams many may be given up in one turn
 NEVER = 2**63 - 1
 TRUSTED = platform.machine() in ("x86_64", "AMD64")
 
@@ -61,17 +63,25 @@ class Page:
         """Let a stop reach this call from now on; tell if there was none before."""
         words = self._words
         words[ARMED] = serial
-        return words[STOP] != serial
+        return words[_stop_of(serial)] != serial
+
+    def arm_again(self, serial: int) -> bool:
+        """Let a stop reach a call that goes on, one of several; tell if there was none before."""
+        words = self._words
+        words[ARMED] = serial
+        self._acquire()  # no claim goes before it
+        self._release()
+        return words[_stop_of(serial)] != serial
 
     def disarm(self) -> None:
         """Let no stop reach anything."""
         self._words[ARMED] = 0
 
     def stops_now(self) -> bool:
-        """Tell if the armed call is the one to be stopped; disarm it, for once is enough."""
+        """Tell if the armed call is one to be stopped; disarm it, for once is enough."""
         words = self._words
         armed = words[ARMED]
-        if not armed or armed != words[STOP]:
+        if not armed or armed != words[_stop_of(armed)]:
             return False
         words[ARMED] = 0
         return True
@@ -93,10 +103,10 @@ class Page:
     def stop(self, serial: int) -> bool:
         """Order a call to stop; tell if its replica needs a signal to look: it may run the call."""
         words = self._words
-        words[STOP] = serial
+        words[_stop_of(serial)] = serial
         self._acquire()
         self._release()
-        return not TRUSTED or words[CLAIMED] == serial
+        return not TRUSTED or serial in (words[CLAIMED], words[ARMED])
 
     @property
     def claimed(self) -> int:
@@ -113,3 +123,7 @@ class Page:
         self._words.release()
         self._times.release()
         self._map.close()
+
+
+def _stop_of(serial: int) -> int:
+    return STOPS + serial % MOST_STOPS

@@ -3,7 +3,8 @@
 The worker writes the call's serial on the page, then signals. The handler raises `Cancelled` only
 while that very call is armed, which it is from just before its hooks to just after: a signal that
 comes too late meets another serial, or none. The handler runs on the thread that arms: so either it
-finds the call armed, or the call finds the order as it arms, and does not begin.
+finds the call armed, or the call finds the order as it arms, and does not begin. A stream is armed
+for each of its steps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from headrace.errors import Cancelled
 from headrace.model.context import current
 from headrace.model.envelope import Envelope, Reply
+from headrace.model.group import Group
 from headrace.model.steps import Run
 from headrace.replica.page import Page
 from headrace.replica.tasks import GIVEN_UP
@@ -28,7 +30,7 @@ else:
 
 
 class Guard:
-    """Runs calls on the main thread, each of which the worker may stop."""
+    """Runs calls and steps on the main thread, each of which the worker may stop."""
 
     def __init__(self, page: Page) -> None:
         """Hear the worker's signals from now on; before user code, which may hear them instead."""
@@ -64,6 +66,29 @@ class Guard:
             current.set(None)  # it may have been on its way out of a hook's context
             return [GIVEN_UP] * len(envelopes)
         return replies
+
+    def step(self, serial: int, group: Group) -> bool:
+        """Take a step of a stream, to its end or to where it is stopped; tell if it was stopped.
+
+        Only what ends the replica is raised. A generator that swallows Cancelled gives an item: it
+        is for the caller to close it.
+        """
+        page = self._page
+        self._stopped = False
+        try:
+            try:
+                if page.arm_again(serial):
+                    group.step()
+                else:
+                    self._stopped = True
+            finally:
+                page.disarm()
+        except EXITS:
+            raise
+        except BaseException as error:  # noqa: BLE001 - their clients wait, and hear of it
+            if not self._stopped:
+                group.fail(error)
+        return self._stopped
 
     def _heard(self, _number: int, _frame: object) -> None:
         if self._page.stops_now():

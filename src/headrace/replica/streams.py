@@ -3,13 +3,16 @@
 They are stepped in turn. The socket is looked at between two steps, so that a reader who left is
 heard of before the next item; when no answer has a reader with room, it is waited for. What a step
 gives leaves before the next step begins.
+
+A step that nobody waits for is stopped as a call is: see `stopping`. Where the requests of several
+calls share one step, it goes on, for it works for others too.
 """
 
 from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from headrace.model.envelope import Envelope
@@ -31,15 +34,16 @@ from headrace.replica.frames import (
     read_order,
 )
 from headrace.replica.loop import WorkerGone
+from headrace.replica.stopping import Guard
 from headrace.replica.uncaught import EXITS
 
 
 class Streams:
     """The answers under way, stepped in turn."""
 
-    def __init__(self, begin: Open, reports: Reports) -> None:
+    def __init__(self, begin: Open, reports: Reports, guard: Guard) -> None:
         """None is under way yet."""
-        self._begin = begin
+        self._begin, self._guard = begin, guard
         self._deliveries: Deliveries[Group] = Deliveries(reports)
         self._ring: deque[Group] = deque()
 
@@ -91,21 +95,29 @@ class Streams:
         self._ring.clear()
 
     def _step(self, group: Group) -> None:
+        serial = self._deliveries.only_call_of(group)
+        if serial is None:
+            self._unguarded(group, group.step)
+        elif self._guard.step(serial, group):
+            self._deliveries.let_go(serial)
+            self._unguarded(group, group.close)
+        if group.over:
+            self._ring.remove(group)
+        self._deliveries.report(group)
+
+    def _unguarded(self, group: Group, act: Callable[[], None]) -> None:
         try:
-            group.step()
+            act()
         except EXITS:
             raise
         except BaseException as error:  # noqa: BLE001 - their clients wait, and hear of it
             group.fail(error)
-        if group.over:
-            self._ring.remove(group)
-        self._deliveries.report(group)
 
 
 def run_streams(plan: Plan, model: object, end: End) -> None:
     """Serve until told to tear down. Raises WorkerGone at the end of the stream."""
     outbox = bytearray()
-    streams = Streams(plan.open(model), Frames(end.bodies, outbox.extend))
+    streams = Streams(plan.open(model), Frames(end.bodies, outbox.extend), end.guard)
     arrivals = select.poll()
     arrivals.register(end.sock, select.POLLIN)
     asked_to_end = False

@@ -6,7 +6,14 @@ import tempfile
 from pathlib import Path
 
 from headrace.interfaces import Capabilities
-from headrace.testing.conformance import calls, crashes, endings, interrupts, streams
+from headrace.testing.conformance import (
+    calls,
+    crashes,
+    endings,
+    interrupted_streams,
+    interrupts,
+    streams,
+)
 from headrace.testing.conformance.stage import Check, Make, Stage
 
 __all__ = ["Check", "Make", "check_replica", "checks_for", "run_check"]
@@ -20,6 +27,7 @@ def checks_for(capabilities: Capabilities) -> tuple[Check, ...]:
         *streams.CHECKS,
         *(crashes.CHECKS if capabilities.survives_crash else ()),
         *(interrupts.CHECKS if capabilities.interrupts else ()),
+        *(interrupted_streams.CHECKS if capabilities.interrupts else ()),
     )
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
+from headrace.errors import Cancelled
 from headrace.model.api import DONE, Model
-from headrace.testing.conformance.subjects import leave_mark
+from headrace.testing.conformance.subjects import LONG_S, leave_mark
+
+TICK_S = 0.00005
 
 
 class Counter(Model):
@@ -84,3 +89,75 @@ class CrowdAsync(Crowd):
         """Tell each, or let it go."""
         await asyncio.sleep(0)
         return super().step(states)
+
+
+class Dawdler(Model):
+    """Gives an item, then waits or computes as it is asked; tells of its end by a mark."""
+
+    def predict(self, wish: str, mark: str) -> Iterator[str]:
+        """Give an item before and one after."""
+        try:
+            yield "before"
+            leave_mark(f"{mark}.begun")
+            getattr(self, wish)()
+            yield "after"
+        finally:
+            leave_mark(f"{mark}.over")
+
+    def sleep(self) -> None:
+        """Wait in C code that hears signals."""
+        time.sleep(LONG_S)
+
+    def spin(self) -> None:
+        """Compute in Python."""
+        end = time.monotonic() + LONG_S
+        while time.monotonic() < end:
+            pass
+
+    def swallow(self) -> None:
+        """Wait, and swallow what would end it."""
+        with suppress(Cancelled):
+            time.sleep(LONG_S)
+
+
+class DawdlersTogether(Model):
+    """The same for a batch: it waits behind the first step."""
+
+    def predict_batch(self, marks: list[str]) -> Iterator[list[str]]:
+        """Give an item for each before and after."""
+        yield ["before"] * len(marks)
+        leave_mark(f"{marks[0]}.begun")
+        time.sleep(LONG_S)
+        yield ["after"] * len(marks)
+
+
+class DawdlingCrowd(Model):
+    """The same where requests join; one without a mark ends at once."""
+
+    def admit(self, mark: str) -> str:
+        """Remember whom to tell."""
+        return mark
+
+    def step(self, states: list[str]) -> list[Any]:
+        """Wait for as long as anybody with a mark is there."""
+        for mark in filter(None, states):
+            leave_mark(f"{mark}.begun")
+            time.sleep(LONG_S)
+        return [DONE] * len(states)
+
+    def leave(self, state: str) -> None:
+        """Tell that it has left."""
+        if state:
+            leave_mark(f"{state}.over")
+
+
+class Ticker(Model):
+    """Computes a moment for each of its items."""
+
+    def predict(self, n: int) -> Iterator[int]:
+        """Count."""
+        for number in range(n):
+            end = time.perf_counter() + TICK_S
+            while time.perf_counter() < end:
+                pass
+            yield number

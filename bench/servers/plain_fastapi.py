@@ -1,0 +1,10 @@
+"""The smallest FastAPI application."""
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+async def hello() -> dict[str, str]:
+    return {"hello": "world"}

@@ -1,0 +1,174 @@
+"""From settings to a running tree: folders, sockets, pidfile, daemon, rights, in this order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import os
+import pwd
+import socket
+from collections.abc import Iterator
+
+from headrace.core.tree import Tree
+from headrace.core.workers import TreePolicy
+from headrace.errors import ConfigError, StartError
+from headrace.host.announcing import Announcer
+from headrace.host.arbiter import Arbiter
+from headrace.host.control import Plan
+from headrace.host.daemon import Shell, daemonize
+from headrace.host.logs import log_to_stderr
+from headrace.host.pidfile import PidFile
+from headrace.host.sockets import adopt, bind_all, close
+from headrace.host.systemd import Notifier, inherited
+from headrace.host.targets import Found
+from headrace.host.tls import context_of
+from headrace.host.travelling import packed
+from headrace.model.served import assign_routes
+from headrace.settings.table import NAMES, Settings
+
+STREAM_LOGS = (None, "-")
+
+
+def launch(target: str, found: Found, settings: Settings) -> None:
+    """Serve `found` in workers until somebody asks for the end. Raises StartError."""
+    plan = _plan(target, found, settings)
+    _enter(settings)
+    notifier = Notifier(os.environ)
+    with contextlib.ExitStack() as stack:
+        sockets = stack.enter_context(_listening(settings))
+        pidfile = None
+        if settings.pidfile is not None:
+            pidfile = stack.enter_context(contextlib.closing(PidFile(settings.pidfile)))
+        shell = _leave_terminal(settings, notifier)
+        if pidfile is not None:
+            pidfile.write(os.getpid())
+        _drop_rights(settings)
+        log_to_stderr(settings.log_level, settings.error_log)
+        announcer = Announcer(sockets, settings.scheme, notifier, pidfile, shell)
+        tree = Tree(policy_of(settings, is_engine=found.app is None))
+        try:
+            with asyncio.Runner() as runner:  # uvloop keeps SIGCHLD for itself
+                runner.run(Arbiter(tree, plan, settings, sockets, announcer).run())
+        except StartError as error:
+            told = getattr(error, "traceback", "").rstrip()
+            announcer.failed(f"{told}\nheadrace: {error}".lstrip(), error.exit_code)
+            raise
+
+
+def policy_of(settings: Settings, *, is_engine: bool) -> TreePolicy:
+    """Return what the settings say to the tree."""
+    return TreePolicy(
+        workers=1 if is_engine else settings.workers,
+        is_engine=is_engine,
+        grace_s=settings.graceful_timeout_s,
+        startup_timeout_s=settings.startup_timeout_s,
+        silence_s=settings.worker_timeout_s,
+        stop_first=settings.reload == "stop_first",
+        max_requests=settings.max_requests,
+        max_requests_jitter=settings.max_requests_jitter,
+        max_memory_bytes=settings.max_memory_bytes,
+    )
+
+
+def _plan(target: str, found: Found, settings: Settings) -> Plan:
+    """Return what a worker is to serve. Raises ConfigError for what cannot be."""
+    if found.app is None:
+        if not found.deployments:
+            raise ConfigError(
+                f"{target} has nothing to serve: name a model class or an application"
+            )
+        assign_routes(list(found.deployments))
+        if settings.workers > 1:
+            raise ConfigError(
+                f"setting `workers` is for plain ASGI and WSGI applications; models have one, and "
+                f"as many replicas as you like: @hr.deployment(replicas={settings.workers}), "
+                "and workers=1"
+            )
+    if settings.daemon and settings.error_log in STREAM_LOGS:
+        raise ConfigError(
+            "setting `daemon` leaves no terminal to write to: name a file for what is logged, "
+            "--error-log /var/log/headrace.log"
+        )
+    context_of(settings)  # wrong papers are told now, not by every worker
+    told = packed({name: getattr(settings, name) for name in NAMES})
+    return Plan(target, found.app, found.deployments, told, 0, 0)
+
+
+def _enter(settings: Settings) -> None:
+    """Take on what the settings say of the process itself. Raises ConfigError."""
+    os.environ.update(settings.env)
+    if settings.umask is not None:
+        os.umask(settings.umask)
+    if settings.chdir is not None:
+        try:
+            os.chdir(settings.chdir)
+        except OSError as error:
+            raise ConfigError(
+                f"setting `chdir`: cannot enter {settings.chdir}: {error.strerror}"
+            ) from error
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[list[socket.socket]]:
+    """Hold the listening sockets: those that systemd opened, or those that the settings name."""
+    given = inherited(os.environ)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    addresses = settings.bind or (f"{host}:{settings.port}",)
+    sockets = [adopt(fd) for fd in given] if given else bind_all(addresses)
+    try:
+        for sock in sockets:
+            sock.listen(settings.backlog)
+        yield sockets
+    finally:
+        for sock in sockets:
+            sock.close() if given else close(sock)
+
+
+def _leave_terminal(settings: Settings, notifier: Notifier) -> Shell | None:
+    if not settings.daemon or settings.error_log is None:
+        return None
+    try:
+        shell = daemonize(settings.error_log)
+    except OSError as error:
+        raise ConfigError(
+            f"setting `error_log`: cannot write {settings.error_log}: {error.strerror}"
+        ) from error
+    notifier.main_process(os.getpid())
+    return shell
+
+
+def _drop_rights(settings: Settings) -> None:
+    """Become the user and group of the settings: the sockets are bound. Raises ConfigError."""
+    if settings.user is None and settings.group is None:
+        return
+    user = _user(settings.user) if settings.user is not None else None
+    gid = _gid(settings.group) if settings.group is not None else None
+    try:
+        if gid is not None or user is not None:
+            os.setgid(gid if gid is not None else user.pw_gid if user is not None else os.getgid())
+        if user is not None:
+            if os.geteuid() == 0:
+                os.initgroups(user.pw_name, user.pw_gid if gid is None else gid)
+            os.setuid(user.pw_uid)
+    except PermissionError as error:
+        raise ConfigError(
+            f"only root may become user {settings.user or '-'}, group {settings.group or '-'}: "
+            "start the server as root, or leave both settings out"
+        ) from error
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+    except KeyError:
+        raise ConfigError(f"setting `user`: this machine has no user {name}") from None
+
+
+def _gid(name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError(f"setting `group`: this machine has no group {name}") from None

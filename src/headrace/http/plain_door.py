@@ -1,0 +1,153 @@
+"""The front door of a plain application: our own paths first, every other one is the application's.
+
+An ASGI application behind it gets what the specification promises, and nothing of it can leave that
+is no whole response. Its requests are never cancelled when a client leaves, for what they do behind
+an answer (background tasks) counts; a stream hears of it, by the OSError that ASGI 2.4 has for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace.errors import HeadraceError
+from headrace.host.connection import Lane
+from headrace.http.body import Clocked, Pace, declared, too_large
+from headrace.http.contexts import enter
+from headrace.http.direct import DirectAnswer
+from headrace.http.guard import LABEL, Answer, Guard
+from headrace.http.labels import label_of
+from headrace.http.messages import App, Message, Receive, Scope, Send, respond
+from headrace.http.problems import from_error, problem
+
+log = logging.getLogger("headrace.http")
+OURS = "/-/"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every request of an application."""
+
+    root_path: str
+    pace: Pace
+    is_direct: bool = True
+    """Nothing stands around it that has to see its responses."""
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """What its lifespan yielded."""
+
+
+class PlainDoor:
+    """Our paths below `/-/`, and an application everywhere else."""
+
+    def __init__(self, app: App, ours: Mapping[str, App], lane: Lane | None = None) -> None:
+        """`lane` takes the application's requests past ASGI, if there is one."""
+        self._app, self._ours = app, ours
+        self.lanes: Mapping[str, Lane] = {} if lane is None else _Everywhere(lane)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one connection's scope; what is returned is the chosen one's own coroutine."""
+        path: str = scope["path"]
+        if path.startswith(OURS) and scope["type"] == "http":
+            return self._ours.get(path, self._not_found)(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _not_found(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's three
+        label = label_of(dict(scope["headers"]).get(LABEL))
+        there = ", ".join(sorted(self._ours))
+        detail = f"nothing is at {scope['path']}; below {OURS} there are {there}"
+        await respond(send, problem(404, "not_found", detail, label.decode()), label)
+
+
+class _Everywhere(dict[str, Lane]):
+    """One lane for every path but ours."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__({"": lane})
+        self._lane = lane
+
+    def __getitem__(self, path: str) -> Lane:
+        if path.startswith(OURS):
+            raise KeyError(path)
+        return self._lane
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """See `dict`."""
+        return default if path.startswith(OURS) else self._lane
+
+
+class AsgiDoor:
+    """An ASGI application behind the guard, on our terms."""
+
+    def __init__(self, app: App, terms: Terms) -> None:
+        """Take the application."""
+        self._app, self._terms = app, terms
+        self._guard = Guard(app)
+        self._answer = DirectAnswer if terms.is_direct else Answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `App`."""
+        headers = dict(scope["headers"])
+        label = _labelled(scope, headers)
+        scope["state"] = dict(self._terms.state)
+        if self._terms.root_path:
+            _mount(scope, self._terms.root_path)
+        enter(scope, label)
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send, label)
+            return
+        answer = self._answer(scope, send, label)
+        if b"content-length" in headers or b"transfer-encoding" in headers:
+            most = self._terms.pace.most_bytes
+            if most is not None and (declared(headers.get(b"content-length")) or 0) > most:
+                await respond(send, from_error(too_large(most), label.decode()), label)
+                return
+            await self._guard.run(
+                scope, _Bounded(receive, answer, self._terms.pace).receive, answer
+            )
+        else:
+            await self._guard.run(scope, receive, answer)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, label: bytes) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            log.exception("request %s: the application failed on its WebSocket", label.decode())
+            raise
+
+
+class _Bounded:
+    """A `receive` whose refusal of a body is the answer, whatever the application makes of it."""
+
+    def __init__(self, receive: Receive, answer: Answer, pace: Pace) -> None:
+        self._receive, self._answer = Clocked(receive, pace), answer
+
+    async def receive(self) -> Message:
+        try:
+            return await self._receive()
+        except HeadraceError as error:
+            self._answer.refusal = error
+            raise
+
+
+def _labelled(scope: Scope, named: Mapping[bytes, bytes]) -> bytes:
+    """Return the request's label, which its headers carry from here on."""
+    given = named.get(LABEL)
+    label = label_of(given)
+    if given is None:
+        scope["headers"].append((LABEL, label))
+    elif given != label:
+        others = [header for header in scope["headers"] if header[0] != LABEL]
+        scope["headers"] = [*others, (LABEL, label)]
+    return label
+
+
+def _mount(scope: Scope, root_path: str) -> None:
+    """Say where the application is mounted, whether the proxy has cut that off the path or not."""
+    path: str = scope["path"]
+    scope["root_path"] = root_path
+    if path != root_path and not path.startswith(f"{root_path}/"):
+        scope["path"] = root_path + path
+        if raw := scope.get("raw_path"):
+            scope["raw_path"] = root_path.encode() + raw

@@ -1,0 +1,222 @@
+"""One app worker in one event loop: a plain application, its lifespan and its socket, put together.
+
+loading     the target is imported, its lifespan begins; nothing is served
+ok          it is served
+draining    no new connection; requests under way end, within the grace
+closing     what comes after the lifespan's `yield`; threads that the application started
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from functools import partial
+from typing import Any
+
+from headrace._version import __version__
+from headrace.errors import StartError
+from headrace.host import logs
+from headrace.host.applications import Kind
+from headrace.host.leftovers import at_work
+from headrace.host.listening import Listening, WebSockets
+from headrace.host.settings import Settings
+from headrace.host.targets import find_app
+from headrace.host.tls import context_of
+from headrace.http.around import surrounded
+from headrace.http.body import Pace, Paced
+from headrace.http.guard import Guard
+from headrace.http.lifespan import Lifespan
+from headrace.http.messages import App
+from headrace.http.plain_door import AsgiDoor, PlainDoor, Terms
+from headrace.http.plain_operations import PlainOperations
+from headrace.http.reception import access_log_of, received
+from headrace.http.wsgi import Ways, Wsgi
+
+log = logging.getLogger("headrace.server")
+LOOK_EVERY_S = 0.02
+GOODBYE_S = 5.0
+"""What the application has at least for its shutdown, even where the grace is over."""
+
+
+class PlainService:
+    """An app worker's life: `open`, `ready`, `stop`, `closed`."""
+
+    def __init__(self, target: str, kind: Kind, settings: Settings) -> None:
+        """Make ready, inside the event loop that will run it; nothing is imported yet."""
+        loop = asyncio.get_running_loop()
+        self._target, self._kind, self._settings = target, kind, settings
+        self._word = "loading"
+        self._before = frozenset(threading.enumerate())
+        self._access = access_log_of(settings)
+        self._lifespan: Lifespan | None = None
+        self._wsgi: Wsgi | None = None
+        self._listening: list[Listening] = []
+        self._starting: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._until = 0.0
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self._closed: asyncio.Future[None] = loop.create_future()
+        self.left_behind: list[str] = []
+        """After the end: the application's threads that were not over in time. Python itself would
+        wait for them for ever, so a process that has some is to end by `os._exit`."""
+
+    # --- life ----------------------------------------------------------------------------
+
+    async def open(self, *socks: socket.socket) -> None:
+        """Begin to load; listen on these sockets once that is done, and tell `ready`."""
+        self._starting = asyncio.create_task(self._start(socks))
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Take no new requests, let the others end; a second call hurries."""
+        if not self.ready.done():
+            self.ready.cancel()
+        grace_s = self._settings.graceful_timeout_s if grace_s is None else grace_s
+        until = asyncio.get_running_loop().time() + grace_s
+        if self._stopping is None:
+            self._until, self._word = until, "draining"
+            self._stopping = asyncio.create_task(self._stop())
+        else:
+            self._until = min(self._until, until)
+
+    async def closed(self) -> None:
+        """Return when nothing is left: no request, no thread of ours, no socket."""
+        await asyncio.shield(self._closed)
+
+    def reopen(self) -> None:
+        """Go on in new log files of the same names. Raises ConfigError."""
+        logs.reopen()
+        if self._access is not None:
+            self._access.reopen()
+
+    @property
+    def requests(self) -> int:
+        """How many it has answered."""
+        return sum(listening.server_state.total_requests for listening in self._listening)
+
+    # --- its steps -------------------------------------------------------------------------
+
+    async def _start(self, socks: tuple[socket.socket, ...]) -> None:
+        try:
+            app = find_app(self._target)
+            door = await self._door(app)
+            await self._listen(door, socks)
+        except StartError as error:
+            if not self.ready.done():
+                self.ready.set_exception(error)
+            return
+        if not self.ready.done():
+            self._word = "ok"
+            self.ready.set_result(None)
+
+    async def _door(self, app: Any) -> App:
+        """Return the application with all that stands before it, once it is ready to serve."""
+        settings = self._settings
+        operations = PlainOperations(self._target, self._kind, __version__, self.status)
+        pace = Pace(
+            settings.body_idle_timeout_s, settings.min_body_bytes_per_s, settings.max_body_bytes
+        )
+        if self._kind == "wsgi":
+            self._wsgi = Wsgi(app, _ways(settings))
+            guarded = Guard(Paced(self._wsgi, pace))
+            door: App = PlainDoor(guarded, operations.endpoints(), self._wsgi)
+        else:
+            self._lifespan = Lifespan(app)
+            await self._lifespan.start()
+            terms = Terms(settings.root_path, pace, not _has_around(settings), self._lifespan.state)
+            door = PlainDoor(AsgiDoor(app, terms), operations.endpoints())
+        if _has_around(settings):
+            door = surrounded(door, settings)
+        return received(door, settings, self._access)
+
+    async def _listen(self, door: App, socks: tuple[socket.socket, ...]) -> None:
+        settings = self._settings
+        make = partial(
+            Listening,
+            limits=settings.limits(),
+            tls=context_of(settings),
+            sockets=WebSockets(settings.websocket_max_bytes, settings.websocket_ping_s),
+        )
+        self._listening = [make(door, sock) for sock in socks]
+        for listening in self._listening:
+            await listening.open()
+
+    async def _stop(self) -> None:
+        """Go through the end, step by step; whatever fails in one, the next ones are taken."""
+        try:
+            await self._end_start()
+            await self._drain()
+            for listening in self._listening:
+                await listening.close()
+            if self._wsgi is not None:
+                self._wsgi.close()
+            self._word = "closing"
+            if self._lifespan is not None:
+                await self._lifespan.stop(max(GOODBYE_S, self._left_s()))
+            await self._wait_for_threads()
+        except Exception:
+            log.exception("a bug in Headrace: the stop of %s went wrong", self._target)
+        finally:
+            if self._access is not None:
+                self._access.close()
+            self._closed.set_result(None)
+
+    async def _end_start(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+
+    async def _drain(self) -> None:
+        """Let requests under way end, and every connection have its last answer."""
+        for listening in self._listening:
+            await listening.refuse()
+        is_idle = False  # at first somebody may be accepted, and not yet be counted
+        while not is_idle and self._left_s() > 0:
+            for listening in self._listening:
+                listening.let_go()
+            await asyncio.sleep(LOOK_EVERY_S)
+            is_idle = self._is_idle()
+
+    def _is_idle(self) -> bool:
+        busy = self._wsgi is not None and self._wsgi.is_busy
+        return not busy and all(listening.is_idle for listening in self._listening)
+
+    async def _wait_for_threads(self) -> None:
+        """Wait for the threads that the application started and did not make daemons."""
+        while (left := at_work(self._before)) and self._left_s() > 0:  # noqa: ASYNC110 - they are not ours
+            await asyncio.sleep(LOOK_EVERY_S)
+        self.left_behind = [thread.name for thread in left]
+        if left:
+            names = ", ".join(self.left_behind)
+            log.warning("threads of the application were cut off by the stop: %s", names)
+
+    def _left_s(self) -> float:
+        return self._until - asyncio.get_running_loop().time()
+
+    # --- words -----------------------------------------------------------------------------
+
+    def describe(self) -> list[str]:
+        """Return a line that tells what answers."""
+        threads = self._settings.threads
+        ways = f", {threads} thread{'s' if threads != 1 else ''}" if self._kind == "wsgi" else ""
+        return [f"  /  {self._target}: {self._kind.upper()} application{ways}"]
+
+    def status(self) -> dict[str, Any]:
+        """Return what /-/health tells."""
+        return {"status": self._word}
+
+
+def _has_around(settings: Settings) -> bool:
+    """Tell whether something is to stand around the application."""
+    return bool(settings.middleware or settings.gzip or settings.cors_origins)
+
+
+def _ways(settings: Settings) -> Ways:
+    return Ways(
+        threads=settings.threads,
+        max_body_bytes=settings.max_body_bytes,
+        hang_after_s=settings.worker_timeout_s,
+        root_path=settings.root_path,
+        is_one_of_many=settings.workers > 1,
+    )

@@ -1,0 +1,232 @@
+"""A worker process: hears from its arbiter what to serve, serves it, and tells how that goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from headrace.errors import StartError
+from headrace.host.control import (
+    Answering,
+    Beat,
+    Born,
+    Channel,
+    Failed,
+    LoadingNow,
+    Order,
+    Plan,
+    Ready,
+    Reloaded,
+    ReloadNow,
+    Reopen,
+    StateToLog,
+    StatusIs,
+    StatusPlease,
+    Stop,
+    read_order,
+)
+from headrace.host.daemon import redirect
+from headrace.host.logs import log_to_stderr
+from headrace.host.settings import Settings
+from headrace.host.targets import failure_of
+from headrace.host.travelling import unpacked
+from headrace.replica.asyncio_end import new_loop
+from headrace.replica.parent import die_with_parent
+
+log = logging.getLogger("headrace.server")
+BEAT_S = 1.0
+BEATS_IN_SILENCE = 4
+NOT_RELOADED = "models cannot be reloaded in place yet; restart the server to serve new code"
+
+
+class Life(Protocol):
+    """What a worker hosts: models with their engine, or a plain application."""
+
+    ready: asyncio.Future[None]
+
+    async def open(self, *socks: socket.socket) -> None:
+        """Begin; `ready` tells when it serves."""
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Take nothing new, let the rest end; a second call hurries."""
+
+    async def closed(self) -> None:
+        """Return when nothing is left."""
+
+    def describe(self) -> list[str]:
+        """Return a line for each thing that it serves."""
+
+    def status(self) -> dict[str, Any]:
+        """Return how it is."""
+
+
+class Worker:
+    """Obeys the arbiter; hosts one life."""
+
+    def __init__(self, arbiter: socket.socket, sockets: Sequence[socket.socket]) -> None:
+        """Begin to listen to the arbiter, within the event loop."""
+        self._sockets = sockets
+        self._planned: asyncio.Future[Plan] = asyncio.get_running_loop().create_future()
+        self._life: Life | None = None
+        self._settings = Settings()
+        self._reloading: asyncio.Task[None] | None = None
+        self._channel = Channel(arbiter, read_order, self._hear, _end_as_orphan)
+        self._channel.say(Born())
+
+    async def live(self) -> int:
+        """Serve until told to stop; return the exit code."""
+        plan = await self._planned
+        try:
+            await self._serve(plan)
+        except StartError as error:
+            self._channel.say(Failed(**failure_of(error)))
+            return error.exit_code
+        except Exception as error:  # noqa: BLE001 - the arbiter waits for Ready or the reason
+            words = f"{type(error).__name__}: {error}"
+            self._channel.say(Failed("StartError", words, traceback.format_exc()))
+            return StartError.exit_code
+        return 0
+
+    @property
+    def leaves_threads(self) -> bool:
+        """Whether the application has threads for which Python would wait for ever."""
+        return bool(getattr(self._life, "left_behind", None))
+
+    async def _serve(self, plan: Plan) -> None:
+        self._settings = settings = Settings(**unpacked(plan.settings))
+        log_to_stderr(settings.log_level, settings.error_log)
+        self._life = life = _made(plan, settings)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, life.stop)
+        self._channel.say(LoadingNow(f"{plan.target} is being loaded"))
+        await life.open(*self._sockets)
+        if plan.app is None:
+            self._channel.say(Answering())
+        beating = asyncio.create_task(self._beat())
+        try:
+            await self._until_closed(life)
+        finally:
+            beating.cancel()
+
+    async def _until_closed(self, life: Life) -> None:
+        try:
+            await life.ready
+        except StartError:
+            life.stop(0.0)
+            await life.closed()
+            raise
+        except asyncio.CancelledError:
+            if not life.ready.cancelled():
+                raise
+        else:
+            gc.collect()
+            gc.freeze()  # what lives as long as the server need not be looked at again
+            self._channel.say(Ready(life.describe()))
+        await life.closed()
+
+    async def _beat(self) -> None:
+        """Show that the event loop turns, often enough for nobody to worry."""
+        patience_s = self._settings.worker_timeout_s or BEAT_S * BEATS_IN_SILENCE
+        while True:
+            self._channel.say(Beat(getattr(self._life, "requests", 0)))
+            await asyncio.sleep(min(BEAT_S, patience_s / BEATS_IN_SILENCE))
+
+    # --- what the arbiter says -----------------------------------------------------------------
+
+    def _hear(self, order: Order) -> None:
+        match order:
+            case Plan():
+                self._planned.set_result(order)
+            case Stop(grace_s):
+                if self._life is None:
+                    os._exit(0)  # nothing has begun
+                self._life.stop(grace_s)
+            case ReloadNow():
+                self._reloading = asyncio.create_task(self._reload())
+            case Reopen():
+                self._reopen()
+            case StateToLog():
+                state = self._life.status() if self._life is not None else {"status": "loading"}
+                log.info("process %d: %s", os.getpid(), state)
+            case StatusPlease(number):
+                state = self._life.status() if self._life is not None else {"status": "loading"}
+                self._channel.say(StatusIs(number, state))
+
+    def _reopen(self) -> None:
+        if self._settings.daemon and self._settings.error_log:
+            redirect(self._settings.error_log)
+        reopen: Callable[[], None] | None = getattr(self._life, "reopen", None)
+        if reopen is not None:
+            reopen()
+
+    async def _reload(self) -> None:
+        reload: Callable[[], Awaitable[None]] | None = getattr(self._life, "reload", None)
+        if reload is None:
+            self._channel.say(Reloaded(NOT_RELOADED))
+            return
+        try:
+            await reload()
+        except Exception as error:  # noqa: BLE001 - the arbiter waits for the outcome
+            told = getattr(error, "traceback", "") or traceback.format_exc()
+            log.error("reload\n%s", told.rstrip())  # noqa: TRY400 - the user's traceback, not ours
+            self._channel.say(Reloaded(str(error) or type(error).__name__))
+        else:
+            self._channel.say(Reloaded())
+
+
+def _made(plan: Plan, settings: Settings) -> Life:
+    """Return what the plan wants; neither needs the other's imports."""
+    if plan.app is not None:
+        from headrace.plain import PlainService  # noqa: PLC0415
+
+        return PlainService(plan.target, plan.app, settings)
+    from headrace.service import Service  # noqa: PLC0415
+
+    return Service(plan.deployments, settings)
+
+
+def _end_as_orphan() -> None:
+    """End with the arbiter: nobody would ever stop us."""
+    os._exit(1)
+
+
+async def _live(fds: Sequence[int]) -> tuple[int, bool]:
+    own = []
+    for fd in fds:
+        os.set_inheritable(fd, False)  # what the application starts has no use for them
+        own.append(socket.socket(fileno=fd))
+    worker = Worker(own[0], own[1:])
+    code = await worker.live()
+    return code, worker.leaves_threads
+
+
+def main(parent: int, fds: Sequence[int]) -> int:
+    """Be a worker; return the exit code."""
+    die_with_parent(parent)
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        code, leaves_threads = runner.run(_live(fds))
+        if leaves_threads:
+            _flush()
+            os._exit(code)
+    return code
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), [int(fd) for fd in sys.argv[2:]]))
