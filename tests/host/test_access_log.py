@@ -68,7 +68,7 @@ def exchange(**changed: Any) -> Exchange:
         ("%(M)s", "1234"),
         ("%(D)s", "1234567"),
         ("%(L)s", "1.234567"),
-        ("%(p)s", f"<{os.getpid()}>"),
+        ("%(p)s", "<PID>"),
         ("%({Host}i)s", "here"),
         ("%({X-Missing}i)s", "-"),
         ("%({Content-Type}o)s", "text/plain"),
@@ -79,7 +79,8 @@ def exchange(**changed: Any) -> Exchange:
     ],
 )
 def test_every_atom_has_gunicorns_meaning(atom: str, text: str) -> None:
-    assert compiled(atom)(exchange()).decode() == text + "\n"
+    said = compiled(atom)(exchange()).decode()
+    assert said.replace(f"<{os.getpid()}>", "<PID>") == text + "\n"
 
 
 @pytest.mark.parametrize("words", ["%(Z)s", "%(h)d", "%s", "%", "%({x}y)s"])

@@ -30,8 +30,8 @@ SHORTHANDS: Mapping[str, str] = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-MONTHS = ("jan feb mar apr may jun jul aug sep oct nov dec").split()
-WEEKDAYS = ("sun mon tue wed thu fri sat").split()
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 EVERY_HOUR = frozenset(range(24))
 
 

@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
 
-from headrace.core import admission, closing, gathering, queueing, routing, sending, stopping
+from headrace.core import (
+    admission,
+    closing,
+    gathering,
+    queueing,
+    routing,
+    sending,
+    stopping,
+    waking,
+)
 from headrace.core.draining import Shutdown, Stage
 from headrace.core.flow import Flow
 from headrace.core.messages import (
@@ -94,9 +103,11 @@ class Engine(Register):
             self._fill(pool, now, out)
         return out
 
-    def hung_up(self, request: RequestId, now: float) -> list[Action]:  # noqa: ARG002 - every event has its time
+    def hung_up(self, request: RequestId, now: float) -> list[Action]:
         """The caller went away."""
         out: list[Action] = []
+        if (ticket := self.tickets.get(request)) is not None:
+            ticket.pool.used_at = now
         self.abandon(request, Outcome.CANCELLED, out)
         return out
 
@@ -113,6 +124,7 @@ class Engine(Register):
             return out
         if not call.recalled:  # else it is in another call by now: this answer is nobody's
             copy.count_out(call)
+            copy.pool.used_at = now
             if not call.given_up:  # cut short, it says nothing of the pace
                 copy.pool.learn(len(call.tickets), took_s, now, is_first=serial == 1)
             for place, ticket in enumerate(call.tickets):
@@ -148,19 +160,23 @@ class Engine(Register):
     ) -> list[Action]:
         """A deployment is to be served; its replicas are started, unless the end has begun.
 
-        There are as many as its policy says, or for now as many as `replicas`.
+        There are as many as its policy says, or for now as many as `replicas`; with 0 it sleeps.
         """
         if deployment in self.pools:
             raise ImpossibleStep(f"{deployment} is deployed already, and has requests of its own")
-        self.pools[deployment] = Pool(deployment, policy, flow=Flow(mark=now, before=now))
-        return self.scaled(deployment, policy.replicas if replicas is None else replicas, now)
+        pool = Pool(deployment, policy, flow=Flow(mark=now, before=now))
+        self.pools[deployment] = pool
+        return self.scaled(deployment, waking.begin(pool, replicas, now), now)
 
     def scaled(self, deployment: DeploymentId, replicas: int, now: float) -> list[Action]:
         """There are to be so many replicas; those too many end their calls first."""
         pool = self.pools[deployment]
         if self.shutdown.stage is not OPEN or pool.exit.stage is not OPEN:
             return []
-        pool.wanted = replicas
+        if replicas != pool.wanted:
+            pool.rest.full = replicas
+        if pool.rest.presence in waking.LOADED:
+            pool.wanted = replicas
         return self.fleet.fit(pool, now)
 
     def retired(self, deployment: DeploymentId, grace_s: float, now: float) -> list[Action]:
@@ -210,14 +226,18 @@ class Engine(Register):
             self._expire(now, out)
         if self.leaving or self.shutdown.stage is not OPEN:
             closing.go_on(self, self.shutdown, now, out)
+        stirs = rang
         for pool in self.pools.values():
             pool.flow.roll(now)
+            stirs = stirs or pool.restless
             if rang or pool.given_up:
                 self._look_after(pool, now, out)
             if pool.suspects:
                 self._try_suspects(pool, now, out)
             if pool.waiting:
                 self._fill(pool, now, out)
+        if stirs:
+            waking.go_on(self, now, out, is_open=self.shutdown.stage is OPEN)
         if self.alarm < self.rung and self.shutdown.stage is not Stage.DONE:
             self.rung = self.alarm
             out.append(WakeAt(self.alarm))
@@ -233,7 +253,9 @@ class Engine(Register):
         """Whether the end of this turn has anything to decide."""
         if self.alarm < self.rung or self.leaving or self.shutdown.stage is not OPEN:
             return True
-        return any(p.waiting or p.suspects or p.given_up for p in self.pools.values())
+        return any(
+            p.waiting or p.suspects or p.given_up or p.restless for p in self.pools.values()
+        )
 
     # --- sending, taking back --------------------------------------------------------
 

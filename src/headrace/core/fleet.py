@@ -32,7 +32,8 @@ class Fleet:
         if copy is not None:
             copy.state = advance(copy.state, Turn.LOADED)
             copy.ready_at = copy.since = now
-            copy.pool.ever_ready = True
+            if copy.state is State.READY and not copy.pool.ever_ready:
+                copy.pool.awoke(copy, now)
 
     def fit(self, pool: Pool, now: float) -> list[Action]:
         """Start or let go replicas until there are as many as wanted."""
@@ -76,7 +77,8 @@ class Fleet:
         if why is Why.ASKED:
             return []
         if not pool.ever_ready and why is Why.SETUP:
-            return [GiveUp(pool.id)]
+            pool.could_not_wake(chance)
+            return [GiveUp(pool.id)] if pool.rest.gates else []
         steady = before is State.READY and now - copy.ready_at >= STEADY_AFTER_S
         pool.falls = 0 if steady else pool.falls + 1
         pool.restarts.append(now + restart_delay_s(pool.falls, chance))

@@ -26,6 +26,7 @@ class Outcome(Enum):
     EXPIRED = auto()
     LOST = auto()
     CUT = auto()  # the server stopped, and its grace was over
+    UNREADY = auto()  # the model it waited for could not be loaded
 
 
 class Why(Enum):
@@ -127,6 +128,25 @@ class GiveUp(NamedTuple):
     deployment: DeploymentId
 
 
+class News(Enum):
+    """What became of a deployment's model."""
+
+    LOADING = auto()
+    SHORT = auto()  # it waits for memory
+    TOO_LARGE = auto()  # there is not so much memory at all
+    FAILED = auto()
+    IDLE = auto()  # it is unloaded: nobody used it
+    EVICTED = auto()  # another one needs its memory
+    CLOSED = auto()  # as its timetable says
+
+
+class Say(NamedTuple):
+    """Tell people."""
+
+    deployment: DeploymentId
+    news: News
+
+
 class Retired(NamedTuple):
     """Nothing of this deployment is left: no request, no replica."""
 
@@ -137,5 +157,5 @@ class Drained(NamedTuple):
     """Nothing is left: no request, no replica."""
 
 
-FleetAction = Start | Evict | Kill | Abort | GiveUp | Retired | Drained
+FleetAction = Start | Evict | Kill | Abort | GiveUp | Say | Retired | Drained
 Action = Send | Recall | Stop | Interrupt | Grant | Settle | Again | WakeAt | FleetAction

@@ -10,6 +10,7 @@ from headrace.core import sizing
 from headrace.core.batching import BatchPolicy, Curve, Pace, Returns
 from headrace.core.draining import Shutdown
 from headrace.core.flow import Flow
+from headrace.core.loading import LoadPolicy, Rest
 from headrace.core.messages import DeploymentId, ReplicaId, RequestId, Serial, Why
 from headrace.core.phases import WAITING, Phase
 from headrace.core.replicas import State
@@ -36,6 +37,7 @@ class Policy:
     """How long a call that nobody waits for may go on; None leaves it alone."""
     send_ahead: bool = True
     """Whether a leaf may have calls that it has not begun; not where nobody knows a call's end."""
+    load: LoadPolicy = field(default_factory=LoadPolicy)
 
 
 @dataclass(slots=True, eq=False)
@@ -168,6 +170,14 @@ class Pool:
     started: int = 0
     falls: int = 0
     ever_ready: bool = False
+    """Since it was last asleep, that is."""
+    is_closing: bool = False
+    """Its timetable is about to end it: nothing new is let in."""
+    restless: bool = False
+    """Its presence is about to change: see core/waking.py."""
+    used_at: float = 0.0
+    """When a request last came, or a call ended."""
+    rest: Rest = field(default_factory=Rest)
     restarts: list[float] = field(default_factory=list)
     """When to start replicas in place of dead ones."""
 
@@ -199,10 +209,24 @@ class Pool:
     def join(self, ticket: Ticket, now: float) -> None:
         """Let a request wait that has just arrived."""
         self.came += 1
+        self.used_at = now
         self.waiting[ticket.id] = ticket
         self.queued_bytes += ticket.size_bytes
         if now < self.returns.until:
             self.returns.one_came(now)
+
+    def awoke(self, copy: Copy, now: float) -> None:
+        """Take in that the first of its replicas is ready."""
+        rest = self.rest
+        self.ever_ready, rest.gates, rest.failures, rest.fault = True, False, 0, ""
+        rest.loaded_at, rest.took_s, rest.came_before = now, now - copy.started_at, self.came
+        self.used_at = now
+        self.restless = True  # its time to be idle begins
+
+    def could_not_wake(self, chance: float) -> None:
+        """Take in that a replica of it ended before any was ready."""
+        if not self.rest.gates:
+            self.rest.fell, self.restless = chance, True
 
     def unqueue(self, tickets: list[Ticket]) -> None:
         """Take the bodies of requests that are not queued any more off the count."""

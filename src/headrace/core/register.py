@@ -38,6 +38,8 @@ class Register:
     deadlines: Deadlines = field(default_factory=Deadlines)
     leaving: list[Pool] = field(default_factory=list)
     """Deployments on their way out, while the server goes on."""
+    budget_bytes: float = inf
+    """What all models may take together: see core/waking.py."""
     alarm: float = inf
     rung: float = inf
     """The alarm the driver was last told."""
