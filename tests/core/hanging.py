@@ -23,7 +23,6 @@ def is_left(books: Books, call: Sent) -> bool:
 
 def interrupted(books: Books, copy: Scripted, call: Sent) -> None:
     """Hold the engine to it that a call is interrupted once, and only when nobody waits."""
-    assert copy.leaf, "others cancel each request for itself"
     assert copy.policy.cancel_grace_s is not None
     assert call in copy.begun_as_told
     assert is_left(books, call), "somebody waits"
@@ -48,7 +47,7 @@ def nothing_hangs(books: Books, now: float, alarm: float) -> None:
             outcomes = [books.requests[number].outcome for number in call.requests]
             if copy.policy.cancel_grace_s is None or {None, Outcome.ANSWERED} & set(outcomes):
                 continue
-            assert call.interrupted or not copy.leaf, "it was not interrupted"
+            assert call.interrupted, "it was not interrupted"
             due = call.left_at + patience_s(copy)
             if now < due:
                 assert alarm <= due or copy.evicted, "it hangs, and nobody looks"

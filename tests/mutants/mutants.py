@@ -379,8 +379,8 @@ MUTANTS = (
     Mutant(
         "a call that nobody waits for is interrupted",
         "stopping.py",
-        "                out.append(Interrupt(call.copy.id, call.serial))",
-        "                pass",
+        "            out.append(Interrupt(call.copy.id, call.serial))",
+        "            pass",
     ),
     Mutant(
         "a call that somebody waits for is not interrupted",
@@ -450,6 +450,18 @@ MUTANTS = (
         "engine.py",
         "if rang or pool.given_up:",
         "if rang:",
+    ),
+    Mutant(
+        "a slow first call says nothing of what calls cost",
+        "records.py",
+        "            if not is_first:",
+        "            if True:",
+    ),
+    Mutant(
+        "a crowd that fills every call does not hide the other sizes",
+        "sizing.py",
+        "if calls == SMALLER_AT or",
+        "if False and",
     ),
     Mutant(
         "a replica that is one too many ends its calls",
