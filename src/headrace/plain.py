@@ -12,15 +12,18 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from headrace._version import __version__
+from headrace.core.draining import Notice, Tally, tally
 from headrace.errors import StartError
 from headrace.host import logs
 from headrace.host.applications import Kind
+from headrace.host.audit import Asker
 from headrace.host.leftovers import at_work
-from headrace.host.listening import Listening, WebSockets
+from headrace.host.listening import ACCEPTORS, Listening, WebSockets
 from headrace.host.settings import Settings
 from headrace.host.targets import find_app
 from headrace.host.tls import context_of
@@ -32,6 +35,7 @@ from headrace.http.messages import App
 from headrace.http.plain_door import AsgiDoor, PlainDoor, Terms
 from headrace.http.plain_operations import PlainOperations
 from headrace.http.reception import access_log_of, received
+from headrace.http.shutdown import ShutdownApi
 from headrace.http.wsgi import Ways, Wsgi
 
 log = logging.getLogger("headrace.server")
@@ -43,8 +47,11 @@ GOODBYE_S = 5.0
 class PlainService:
     """An app worker's life: `open`, `ready`, `stop`, `closed`."""
 
-    def __init__(self, target: str, kind: Kind, settings: Settings) -> None:
-        """Make ready, inside the event loop that will run it; nothing is imported yet."""
+    def __init__(self, target: str, kind: Kind, settings: Settings, shutdown_key: str = "") -> None:
+        """Make ready, inside the event loop that will run it; nothing is imported yet.
+
+        `shutdown_key` opens the shutdown API, if one was made for this server.
+        """
         loop = asyncio.get_running_loop()
         self._target, self._kind, self._settings = target, kind, settings
         self._word = "loading"
@@ -53,9 +60,15 @@ class PlainService:
         self._lifespan: Lifespan | None = None
         self._wsgi: Wsgi | None = None
         self._listening: list[Listening] = []
+        others = lambda: self._under_way - 1  # noqa: E731 - but for the call itself
+        self._shutdown = ShutdownApi(settings, shutdown_key, others, self._ask_for_stop)
+        self.stop_asked: Callable[[Asker], object] = lambda _: self.stop()
+        """Called where a client wants the whole server to end."""
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._until = 0.0
+        self._notice, self._until = Notice(), 0.0
+        self._in_flight = 0
+        self._cut: int | None = None
         self.ready: asyncio.Future[None] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
         self.left_behind: list[str] = []
@@ -68,12 +81,13 @@ class PlainService:
         """Begin to load; listen on these sockets once that is done, and tell `ready`."""
         self._starting = asyncio.create_task(self._start(socks))
 
-    def stop(self, grace_s: float | None = None) -> None:
-        """Take no new requests, let the others end; a second call hurries."""
+    def stop(self, grace_s: float | None = None, delay_s: float = 0.0) -> None:
+        """Serve on for `delay_s`, take nothing new, let the rest end; a second call hurries."""
         if not self.ready.done():
             self.ready.cancel()
         grace_s = self._settings.graceful_timeout_s if grace_s is None else grace_s
-        until = asyncio.get_running_loop().time() + grace_s
+        now = asyncio.get_running_loop().time()
+        until = max(now, self._notice.ask(delay_s, now)) + grace_s
         if self._stopping is None:
             self._until, self._word = until, "draining"
             self._stopping = asyncio.create_task(self._stop())
@@ -89,6 +103,16 @@ class PlainService:
         logs.reopen()
         if self._access is not None:
             self._access.reopen()
+
+    @property
+    def tally(self) -> Tally:
+        """How the stop stands."""
+        left = self._under_way if self._cut is None else self._cut
+        return tally(self._in_flight, left)
+
+    @property
+    def _under_way(self) -> int:
+        return sum(listening.under_way for listening in self._listening)
 
     @property
     def requests(self) -> int:
@@ -113,22 +137,29 @@ class PlainService:
     async def _door(self, app: Any) -> App:
         """Return the application with all that stands before it, once it is ready to serve."""
         settings = self._settings
-        operations = PlainOperations(self._target, self._kind, __version__, self.status)
+        ours = self._endpoints()
         pace = Pace(
             settings.body_idle_timeout_s, settings.min_body_bytes_per_s, settings.max_body_bytes
         )
         if self._kind == "wsgi":
             self._wsgi = Wsgi(app, _ways(settings))
             guarded = Guard(Paced(self._wsgi, pace))
-            door: App = PlainDoor(guarded, operations.endpoints(), self._wsgi)
+            door: App = PlainDoor(guarded, ours, self._wsgi)
         else:
             self._lifespan = Lifespan(app)
             await self._lifespan.start()
             terms = Terms(settings.root_path, pace, not _has_around(settings), self._lifespan.state)
-            door = PlainDoor(AsgiDoor(app, terms), operations.endpoints())
+            door = PlainDoor(AsgiDoor(app, terms), ours)
         if _has_around(settings):
             door = surrounded(door, settings)
         return received(door, settings, self._access)
+
+    def _endpoints(self) -> dict[str, App]:
+        operations = PlainOperations(self._target, self._kind, __version__, self.status)
+        return operations.endpoints() | self._shutdown.endpoints(is_alone=False)
+
+    def _ask_for_stop(self, asker: Asker) -> None:
+        self.stop_asked(asker)
 
     async def _listen(self, door: App, socks: tuple[socket.socket, ...]) -> None:
         settings = self._settings
@@ -137,6 +168,7 @@ class PlainService:
             limits=settings.limits(),
             tls=context_of(settings),
             sockets=WebSockets(settings.websocket_max_bytes, settings.websocket_ping_s),
+            acceptors=ACCEPTORS if settings.workers == 1 else 1,
         )
         self._listening = [make(door, sock) for sock in socks]
         for listening in self._listening:
@@ -146,6 +178,7 @@ class PlainService:
         """Go through the end, step by step; whatever fails in one, the next ones are taken."""
         try:
             await self._end_start()
+            await self._serve_on()
             await self._drain()
             for listening in self._listening:
                 await listening.close()
@@ -167,8 +200,14 @@ class PlainService:
             self._starting.cancel()
             await asyncio.wait([self._starting])
 
+    async def _serve_on(self) -> None:
+        """Let balancers look away first; a second stop brings the end of that nearer."""
+        while self._notice.begins_at > asyncio.get_running_loop().time():  # noqa: ASYNC110 - time
+            await asyncio.sleep(LOOK_EVERY_S)
+
     async def _drain(self) -> None:
         """Let requests under way end, and every connection have its last answer."""
+        self._in_flight = self._under_way
         for listening in self._listening:
             await listening.refuse()
         is_idle = False  # at first somebody may be accepted, and not yet be counted
@@ -177,6 +216,7 @@ class PlainService:
                 listening.let_go()
             await asyncio.sleep(LOOK_EVERY_S)
             is_idle = self._is_idle()
+        self._cut = self._under_way
 
     def _is_idle(self) -> bool:
         busy = self._wsgi is not None and self._wsgi.is_busy

@@ -20,8 +20,13 @@ from headrace.host.handshakes import SHUTDOWN_S, Handshakes
 from headrace.host.limits import Limits
 from headrace.host.protocol import LINGER_S, Protocol
 
-BACKLOG = 2048
 EVERY_S = 1.0
+ACCEPTORS = 8
+"""Descriptors of one socket to accept from: a loop takes one connection a turn from each.
+
+With one of them a crowd that comes at once waits for as many turns as it has heads, each turn full
+of the others' requests. Where several processes share the socket, one each spreads them better.
+"""
 GOODBYE_EVERY_S = 0.01
 
 
@@ -47,6 +52,7 @@ class Listening(uvicorn.Server):
         limits: Limits,
         tls: ssl.SSLContext | None = None,
         sockets: WebSockets = USUAL,
+        acceptors: int = ACCEPTORS,
     ) -> None:
         logging.getLogger("uvicorn.error").setLevel(
             logging.ERROR
@@ -63,14 +69,15 @@ class Listening(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # no proxy is trusted unless one is named
-                backlog=BACKLOG,
+                backlog=limits.backlog,
                 ws_max_size=sockets.max_bytes,
                 ws_ping_interval=sockets.ping_s,
                 ws_ping_timeout=sockets.ping_s,
             )
         )
         self._keep_alive_timeout_s = limits.keep_alive_timeout_s
-        self._sock, self._tls = sock, tls
+        self._linger_s = limits.drain_linger_s
+        self._sock, self._tls, self._acceptors = sock, tls, acceptors
         self._handshakes: Handshakes | None = None
         self._stopped = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
@@ -83,15 +90,16 @@ class Listening(uvicorn.Server):
         await self.startup([self._sock])
         self._serving = asyncio.create_task(self.main_loop())
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         """Listen; with TLS, by handshakes that we can end."""
         if self._tls is None:
-            await super().startup(sockets)
+            others = [self._sock.dup() for _ in range(self._acceptors - 1)]
+            await super().startup([self._sock, *others])
             return
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
         connection = partial(make, self.config, self.server_state, self.lifespan.state)
         self._handshakes = Handshakes(self._sock, self._tls, connection)
-        self._handshakes.listen(BACKLOG)
+        self._handshakes.listen(self.config.backlog)
         self.servers, self.started = [], True
 
     async def main_loop(self) -> None:
@@ -115,6 +123,13 @@ class Listening(uvicorn.Server):
         """Whether no client is connected, and nothing runs for one that was."""
         return not self.server_state.connections and not self.server_state.tasks
 
+    @property
+    def under_way(self) -> int:
+        """How many requests and WebSockets are not over."""
+        ours = self._connections()
+        others = len(self.server_state.connections) - len(ours)
+        return others + sum(not connection.is_idle() for connection in ours)
+
     async def refuse(self) -> None:
         """Take no new connection: whoever else listens at this address has them."""
         await self._stop_listening()
@@ -124,11 +139,13 @@ class Listening(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
 
-    async def retire(self, within_s: float = 2 * LINGER_S) -> None:
+    async def retire(self, within_s: float | None = None) -> None:
         """Accept nobody, answer who is here as long as that takes, close: another listens already.
 
-        A connection that says nothing is let go after its linger; `within_s` bounds the rest.
+        A connection that says nothing is let go after its linger; `within_s` bounds the rest,
+        the linger and a second unless it is told.
         """
+        within_s = self._linger_s + LINGER_S if within_s is None else within_s
         await self._stop_listening()
         await asyncio.sleep(GOODBYE_EVERY_S)  # asyncio makes a connection some turns after accept
         with contextlib.suppress(TimeoutError):
