@@ -1,8 +1,9 @@
 """Plain applications: Flask beside Gunicorn's gthread, FastAPI beside uvicorn's workers.
 
-Both servers run from beginning to end; runs of wrk alternate between them, so that a busy machine
-is as busy for the one as for the other. Rates and latencies are medians; the CPU is that of all of
-a server's processes, per request, and moves least.
+Both servers run from beginning to end, with the same interpreter and the same packages; runs of wrk
+alternate between them, so that a busy machine is as busy for the one as for the other. Figures are
+medians; the CPU is that of all of a server's processes, per request, and moves least. A ratio is
+the median of those of neighbouring runs, with the least and the most of them.
 """
 
 import os
@@ -27,7 +28,7 @@ from harness.contenders import SERVERS, environment
 NAME = "plain"
 CONNECTIONS = (64, 8)
 START_S, STOP_S = 30.0, 8.0
-UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ def measured(seconds: int, pairs: int) -> bool:
     """Measure both applications, print a line each; return whether every answer was right."""
     flask = {"headrace": _headrace("plain_flask.py", "4"), "gunicorn": _gunicorn()}
     fastapi = {"headrace": _headrace("plain_fastapi.py", "1"), "uvicorn": _uvicorn()}
-    good = [_duel("Flask, 2 workers x 4 threads", flask, "/", seconds, pairs)]
-    good.append(_duel("FastAPI, 2 workers", fastapi, "/", seconds, pairs))
+    good = [_duel("Flask, 2 workers x 4 threads", flask, "gunicorn", seconds, pairs)]
+    good.append(_duel("FastAPI, 2 workers", fastapi, "fastapi", seconds, pairs))
     return all(good)
 
 
@@ -56,21 +57,22 @@ def _headrace(target: str, threads: str) -> list[str]:
 
 
 def _gunicorn() -> list[str]:
-    gunicorn = venvs.ensure("gunicorn").with_name("gunicorn")
     ways = ["-w", "2", "--threads", "4", "--log-level", "warning", "--chdir", str(SERVERS)]
-    return [str(gunicorn), *ways, "-b", "127.0.0.1:{port}", "plain_flask:app"]
+    return [sys.executable, "-m", "gunicorn", *ways, "-b", "127.0.0.1:{port}", "plain_flask:app"]
 
 
 def _uvicorn() -> list[str]:
-    uvicorn = venvs.ensure("fastapi").with_name("uvicorn")
     ways = ["--workers", "2", "--no-access-log", "--log-level", "warning"]
-    return [str(uvicorn), *ways, "--app-dir", str(SERVERS), "--port", "{port}", "plain_fastapi:app"]
+    command = [sys.executable, "-m", "uvicorn", *ways, "--app-dir", str(SERVERS)]
+    return [*command, "--port", "{port}", "plain_fastapi:app"]
 
 
-def _duel(title: str, commands: dict[str, list[str]], path: str, seconds: int, pairs: int) -> bool:
-    """Run two servers side by side and wrk against one after the other."""
+def _duel(title: str, commands: dict[str, list[str]], venv: str, seconds: int, pairs: int) -> bool:
+    """Run two servers with the packages of `venv` side by side, wrk against one after the other."""
+    venvs.ensure(venv)
+    lent = {"PYTHONPATH": str(venvs.packages_of(venv))}
     (one, first), (other, second) = commands.items()
-    with _serving(first, path) as (url, process), _serving(second, path) as (rivals, rival):
+    with _serving(first, lent) as (url, process), _serving(second, lent) as (rivals, rival):
         for connections in CONNECTIONS:
             found: dict[str, list[Run]] = {one: [], other: []}
             for _ in range(pairs):
@@ -79,11 +81,20 @@ def _duel(title: str, commands: dict[str, list[str]], path: str, seconds: int, p
             print(f"{title}, {connections} connections", flush=True)
             for name, runs in found.items():
                 print(f"  {name:9} {_line(runs)}", flush=True)
-            ratio = _middle(found[one], "rate") / _middle(found[other], "rate")
-            print(f"  {one} / {other}: {ratio:.2f}", flush=True)
+            ratios = [
+                _ratio(found[one], found[other], what) for what in ("rate", "p99_ms", "cpu_us")
+            ]
+            print(
+                f"  {one} / {other}: rate {ratios[0]}, p99 {ratios[1]}, CPU {ratios[2]}", flush=True
+            )
             if any(run.broken for runs in found.values() for run in runs):
                 return False
     return True
+
+
+def _ratio(ours: list[Run], theirs: list[Run], what: str) -> str:
+    ratios = [getattr(a, what) / getattr(b, what) for a, b in zip(ours, theirs, strict=True)]
+    return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
 
 def _middle(runs: list[Run], what: str) -> float:
@@ -103,25 +114,27 @@ def _run(url: str, process: psutil.Process, connections: int, seconds: int) -> R
     number = int(re.findall(r"(\d+) requests in", told)[0])
     return Run(
         rate=float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0]),
-        p50_ms=_ms(re.findall(r"50%\s+(\S+)", told)[0]),
-        p99_ms=_ms(re.findall(r"99%\s+(\S+)", told)[0]),
+        p50_ms=_ms(re.findall(r"^\s+50%\s+(\S+)", told, re.MULTILINE)[0]),
+        p99_ms=_ms(re.findall(r"^\s+99%\s+(\S+)", told, re.MULTILINE)[0]),
         cpu_us=(_cpu_s(process) - before) / number * 1e6,
         broken="Socket errors" in told or "Non-2xx" in told,
     )
 
 
 def _ms(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr] # wrk's
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()  # type: ignore[union-attr] # wrk's
     return float(number) * UNITS[unit]
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    times = [each.cpu_times() for each in [process, *process.children(recursive=True)]]
-    return sum(time.user + time.system for time in times)
+    """Return what all threads of a server have used, by the scheduler's own clock."""
+    everyone = [process, *process.children(recursive=True)]
+    tasks = [task for each in everyone for task in Path(f"/proc/{each.pid}/task").iterdir()]
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 @contextmanager
-def _serving(command: list[str], path: str) -> Iterator[tuple[str, psutil.Process]]:
+def _serving(command: list[str], lent: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
     """Start a server on a free port; end it, and all it started, in the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -131,14 +144,14 @@ def _serving(command: list[str], path: str) -> Iterator[tuple[str, psutil.Proces
         process = subprocess.Popen(
             words,
             cwd=Path(tempfile.gettempdir()),
-            env=environment({}),
+            env=environment(lent),
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
         try:
             _wait_for(process, port)
-            yield f"http://127.0.0.1:{port}{path}", psutil.Process(process.pid)
+            yield f"http://127.0.0.1:{port}/", psutil.Process(process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             try:

@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _done(asked: argparse.Namespace) -> bool:
     if asked.bench == plain.NAME:
-        return plain.measured(asked.seconds or 3, asked.pairs or (3 if asked.quick else 7))
+        seconds, pairs = (1, 3) if asked.quick else (3, 5)
+        return plain.measured(asked.seconds or seconds, asked.pairs or pairs)
     benches = [bench for bench in BENCHES if asked.bench in {ALL, bench.name}]
     if asked.report:
         for bench in benches:

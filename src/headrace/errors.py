@@ -5,6 +5,7 @@
     ├── RequestError            what the caller sent cannot be used
     │   ├── BadRequest          400
     │   ├── Unauthorized        401
+    │   ├── Forbidden           403
     │   ├── MethodNotAllowed    405
     │   ├── RequestTimeout      408
     │   ├── TooLarge            413
@@ -36,6 +37,8 @@ class HeadraceError(Exception):
     code = "internal_error"
     retry_after_s: float | None = None
     headers: Mapping[str, str] = {}
+    members: Mapping[str, object] = {}
+    """What its problem document has beyond the usual."""
 
 
 class HTTPError(HeadraceError):
@@ -82,6 +85,12 @@ class Unauthorized(RequestError):
     def __init__(self, detail: str, *, challenge: str) -> None:
         super().__init__(detail)
         self.headers = {"WWW-Authenticate": challenge}
+
+
+class Forbidden(RequestError):
+    """The request comes from where nobody may ask this."""
+
+    status, code = 403, "forbidden"
 
 
 class MethodNotAllowed(RequestError):

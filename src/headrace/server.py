@@ -11,11 +11,15 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from typing import Any, Self, Unpack
+from functools import partial
+from typing import Any, Self, Unpack, cast
 
 from headrace.errors import ConfigError, SetupFailed, StartError
+from headrace.host import shutdown_keys
+from headrace.host.audit import Asker, by_program
 from headrace.host.launching import launch
 from headrace.host.logs import log_to_stderr
+from headrace.host.own_end import OwnEnd
 from headrace.host.settings import Settings, SettingWords, settle
 from headrace.host.sockets import address_of, bind, start_lines, url_of
 from headrace.host.targets import Found
@@ -69,6 +73,7 @@ class Running:
         """Where a client on this machine finds it."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._service: Service | None = None
+        self._end = OwnEnd(settings)
         self._error: BaseException | None = None
         self._is_up = threading.Event()
         work = self._live(deployments, settings)
@@ -101,6 +106,17 @@ class Running:
         status: dict[str, Any] = self._in_loop(lambda service: service.status())
         return status
 
+    def reload(self, *targets: type) -> None:
+        """Serve these models in place of the present ones, or those as their files are by now.
+
+        Returns when the new ones serve; requests under way are ended by the old ones. A class that
+        a session has defined anew must be given. Raises StartError; then nothing has changed.
+        """
+        deployments = _describe_all(targets) if targets else None
+        loop, service = self._alive()
+        asyncio.run_coroutine_threadsafe(service.reload(deployments), loop).result()
+        self._names = set(self.status()["deployments"])
+
     def stop(self, grace_s: float | None = None) -> None:
         """Let requests under way end, tear every replica down, close the port; then return."""
         atexit.unregister(self.stop)
@@ -108,13 +124,17 @@ class Running:
             del _started[self._address]
         if self._thread.is_alive():
             with contextlib.suppress(RuntimeError):  # it ended by itself meanwhile
-                self._in_loop(lambda service: service.stop(grace_s))
+                asker = by_program()
+                self._in_loop(lambda service: self._end.ask(service, asker, grace_s))
             self._thread.join()
 
-    def _in_loop(self, ask: Callable[[Service], Any]) -> Any:
-        loop, service = self._loop, self._service
-        if loop is None or service is None or not self._thread.is_alive():
+    def _alive(self) -> tuple[asyncio.AbstractEventLoop, Service]:
+        if self._loop is None or self._service is None or not self._thread.is_alive():
             raise RuntimeError("this server has stopped")
+        return self._loop, self._service
+
+    def _in_loop(self, ask: Callable[[Service], Any]) -> Any:
+        loop, service = self._alive()
 
         async def answer() -> Any:
             return ask(service)
@@ -133,9 +153,9 @@ class Running:
     async def _live(self, deployments: Sequence[Served], settings: Settings) -> None:
         self._loop = asyncio.get_running_loop()
         with contextlib.closing(self._sock):  # also where it never came to listen
-            self._service = service = Service(deployments, settings)
+            self._service = service = _service(deployments, settings, self._end)
             service.ready.add_done_callback(self._tell_if_up)
-            await run_until_stopped(service, self._sock)
+            await _ended(service, self._sock, self._end)
 
     def _tell_if_up(self, ready: asyncio.Future[None]) -> None:
         if not ready.cancelled() and ready.exception() is None:
@@ -177,6 +197,7 @@ class Mounted:
         self._deployments, self._settings = deployments, settings
         self._service: Service | None = None
         self._opening: asyncio.Task[Service] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scope."""
@@ -201,7 +222,9 @@ class Mounted:
         return await asyncio.shield(self._opening)
 
     async def _start(self) -> Service:
-        service = Service(self._deployments, self._settings)
+        self._end = OwnEnd(self._settings)
+        service = _service(self._deployments, self._settings, self._end)
+        service.stop_asked = self._stop_by
         await service.open()
         try:
             await service.ready
@@ -212,11 +235,22 @@ class Mounted:
         self._service = service
         return service
 
+    def _stop_by(self, asker: Asker) -> None:
+        """End the models' part of the outer application; the rest of it is not ours to end."""
+        if self._service is not None:
+            self._end.ask(self._service, asker)
+            self._closing = self._closing or asyncio.create_task(self._closed(self._service))
+
+    async def _closed(self, service: Service) -> None:
+        await service.closed()
+        await asyncio.to_thread(self._end.done, service.tally)
+
     async def _close(self) -> None:
         if self._service is not None:
-            self._service.stop()
-            await self._service.closed()
-            self._service = self._opening = None
+            if self._closing is None:
+                self._stop_by(by_program())
+            await cast("asyncio.Task[None]", self._closing)
+            self._service = self._opening = self._closing = None
 
     async def _follow_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -276,13 +310,8 @@ def serve(deployments: Sequence[Served], settings: Settings) -> None:
 
 async def _serve(deployments: Sequence[Served], settings: Settings, sock: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    service = Service(deployments, settings)
-    asked = False
-
-    def stop() -> None:
-        nonlocal asked
-        service.stop(0.0 if asked else None)
-        asked = True
+    end = OwnEnd(settings)
+    service = _service(deployments, settings, end)
 
     def announce(ready: asyncio.Future[None]) -> None:
         if not ready.cancelled() and ready.exception() is None:
@@ -293,13 +322,36 @@ async def _serve(deployments: Sequence[Served], settings: Settings, sock: socket
             print("\n".join(lines), file=sys.stderr, flush=True)
 
     service.ready.add_done_callback(announce)
+    loop.add_signal_handler(signal.SIGHUP, service.begin_reload)
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, end.ask, service, Asker("signal", signal=number.name))
+    try:
+        await _ended(service, sock, end, exit_code=0)
+    finally:
+        for number in (*STOP_SIGNALS, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+def _service(deployments: Sequence[Served], settings: Settings, end: OwnEnd) -> Service:
+    """Make a server that nobody but itself will stop."""
+    key = shutdown_keys.made(settings)
+    service = Service(deployments, settings, shutdown_key=key)
+    service.stop_asked = partial(end.ask, service)
+    shutdown_keys.tell(key)
+    return service
+
+
+async def _ended(
+    service: Service, sock: socket.socket, end: OwnEnd, exit_code: int | None = None
+) -> None:
+    """Serve until it is stopped; record how it ended. Raises SetupFailed."""
     try:
         await run_until_stopped(service, sock)
-    finally:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
+    except SetupFailed as error:
+        end.failed(service.tally, None if exit_code is None else error.exit_code)
+        raise
+    sock.close()
+    await asyncio.to_thread(end.done, service.tally, exit_code)
 
 
 @contextlib.contextmanager

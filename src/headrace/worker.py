@@ -15,13 +15,17 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from headrace.core.draining import Tally
 from headrace.errors import StartError
+from headrace.host import senders
+from headrace.host.audit import Asker
 from headrace.host.control import (
     Answering,
     Beat,
     Born,
     Channel,
     Failed,
+    Left,
     LoadingNow,
     Order,
     Plan,
@@ -33,32 +37,41 @@ from headrace.host.control import (
     StatusIs,
     StatusPlease,
     Stop,
+    StopAsked,
     read_order,
 )
 from headrace.host.daemon import redirect
 from headrace.host.logs import log_to_stderr
+from headrace.host.redescribing import describe_anew
 from headrace.host.settings import Settings
 from headrace.host.targets import failure_of
 from headrace.host.travelling import unpacked
+from headrace.host.watching import imported_files
+from headrace.model.served import Served
 from headrace.replica.asyncio_end import new_loop
 from headrace.replica.parent import die_with_parent
 
 log = logging.getLogger("headrace.server")
 BEAT_S = 1.0
 BEATS_IN_SILENCE = 4
-NOT_RELOADED = "models cannot be reloaded in place yet; restart the server to serve new code"
 
 
 class Life(Protocol):
     """What a worker hosts: models with their engine, or a plain application."""
 
     ready: asyncio.Future[None]
+    stop_asked: Callable[[Asker], object]
+    """Called where a client wants the whole server to end."""
 
     async def open(self, *socks: socket.socket) -> None:
         """Begin; `ready` tells when it serves."""
 
-    def stop(self, grace_s: float | None = None) -> None:
-        """Take nothing new, let the rest end; a second call hurries."""
+    def stop(self, grace_s: float | None = None, delay_s: float = 0.0) -> None:
+        """Serve on for `delay_s`, take nothing new, let the rest end; a second call hurries."""
+
+    @property
+    def tally(self) -> Tally:
+        """How its stop stands."""
 
     async def closed(self) -> None:
         """Return when nothing is left."""
@@ -79,7 +92,10 @@ class Worker:
         self._planned: asyncio.Future[Plan] = asyncio.get_running_loop().create_future()
         self._life: Life | None = None
         self._settings = Settings()
-        self._reloading: asyncio.Task[None] | None = None
+        self._reloading: set[asyncio.Task[None]] = set()
+        self._files: list[str] = []
+        """Where the code of the models came from at the last reload."""
+        self._is_plain = False
         self._channel = Channel(arbiter, read_order, self._hear, _end_as_orphan)
         self._channel.say(Born())
 
@@ -105,7 +121,9 @@ class Worker:
     async def _serve(self, plan: Plan) -> None:
         self._settings = settings = Settings(**unpacked(plan.settings))
         log_to_stderr(settings.log_level, settings.error_log)
-        self._life = life = _made(plan, settings)
+        self._is_plain = plan.app is not None
+        self._life = life = _made(plan, settings, self._files)
+        life.stop_asked = lambda asker: self._channel.say(StopAsked(asker))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, life.stop)
         self._channel.say(LoadingNow(f"{plan.target} is being loaded"))
         await life.open(*self._sockets)
@@ -130,8 +148,10 @@ class Worker:
         else:
             gc.collect()
             gc.freeze()  # what lives as long as the server need not be looked at again
-            self._channel.say(Ready(life.describe()))
+            files = imported_files() if self._settings.dev and self._is_plain else []
+            self._channel.say(Ready(life.describe(), files))
         await life.closed()
+        self._channel.say(Left(life.tally))
 
     async def _beat(self) -> None:
         """Show that the event loop turns, often enough for nobody to worry."""
@@ -146,12 +166,15 @@ class Worker:
         match order:
             case Plan():
                 self._planned.set_result(order)
-            case Stop(grace_s):
+            case Stop(grace_s, delay_s):
                 if self._life is None:
                     os._exit(0)  # nothing has begun
-                self._life.stop(grace_s)
+                self._life.stop(grace_s, delay_s)
+                self._channel.say(Left(self._life.tally))
             case ReloadNow():
-                self._reloading = asyncio.create_task(self._reload())
+                task = asyncio.create_task(self._reload())
+                self._reloading.add(task)
+                task.add_done_callback(self._reloading.discard)
             case Reopen():
                 self._reopen()
             case StateToLog():
@@ -171,27 +194,36 @@ class Worker:
     async def _reload(self) -> None:
         reload: Callable[[], Awaitable[None]] | None = getattr(self._life, "reload", None)
         if reload is None:
-            self._channel.say(Reloaded(NOT_RELOADED))
+            self._channel.say(Reloaded("an application is reloaded with its worker"))
             return
         try:
             await reload()
         except Exception as error:  # noqa: BLE001 - the arbiter waits for the outcome
-            told = getattr(error, "traceback", "") or traceback.format_exc()
-            log.error("reload\n%s", told.rstrip())  # noqa: TRY400 - the user's traceback, not ours
+            ours = "" if isinstance(error, StartError) else traceback.format_exc()
+            if told := getattr(error, "traceback", ours):
+                log.error("reload\n%s", told.rstrip())  # noqa: TRY400 - the user's traceback
             self._channel.say(Reloaded(str(error) or type(error).__name__))
         else:
-            self._channel.say(Reloaded())
+            self._channel.say(Reloaded(files=self._files))
 
 
-def _made(plan: Plan, settings: Settings) -> Life:
-    """Return what the plan wants; neither needs the other's imports."""
+def _made(plan: Plan, settings: Settings, files: list[str]) -> Life:
+    """Return what the plan wants; neither needs the other's imports.
+
+    A reload of models leaves in `files` where their code came from.
+    """
     if plan.app is not None:
         from headrace.plain import PlainService  # noqa: PLC0415
 
-        return PlainService(plan.target, plan.app, settings)
+        return PlainService(plan.target, plan.app, settings, plan.shutdown_key)
     from headrace.service import Service  # noqa: PLC0415
 
-    return Service(plan.deployments, settings)
+    async def anew() -> Sequence[Served]:
+        found = await describe_anew([plan.target], plan.options)
+        files[:] = found.files
+        return found.deployments
+
+    return Service(plan.deployments, settings, anew, shutdown_key=plan.shutdown_key)
 
 
 def _end_as_orphan() -> None:
@@ -211,6 +243,7 @@ async def _live(fds: Sequence[int]) -> tuple[int, bool]:
 
 def main(parent: int, fds: Sequence[int]) -> int:
     """Be a worker; return the exit code."""
+    senders.unblock()  # the arbiter reads some signals in place of having them
     die_with_parent(parent)
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=True)

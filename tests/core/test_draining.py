@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.core.draining import Shutdown, Stage
+from headrace.core.draining import Notice, Shutdown, Stage, Tally, tally
 
 ROWS = [  # grace, then (live, replicas, seconds after the ask) -> stage
     (10.0, [(1, 1, 0.0, Stage.WAITING), (1, 1, 9.9, Stage.WAITING), (1, 1, 10.0, Stage.EVICTING)]),
@@ -53,3 +53,27 @@ def test_time_alone_moves_only_what_waits_or_tears_down() -> None:
     assert Shutdown(Stage.WAITING, since=1.0, grace_s=2.0).next_at() == 3.0
     assert Shutdown(Stage.EVICTING, kill_at=6.0).next_at() == 6.0
     assert Shutdown(Stage.KILLING).next_at() == inf
+
+
+def test_notice_is_given_once_and_asking_again_begins_at_once() -> None:
+    notice = Notice()
+    assert notice.ask(10.0, now=100.0) == 110.0
+    assert notice.given
+    assert notice.ask(10.0, now=103.0) == 103.0
+    assert notice.ask(0.0, now=105.0) == 103.0  # it has begun
+
+
+@given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 20)), min_size=1, max_size=5))
+def test_asking_again_never_puts_the_beginning_off(asks: list[tuple[float, float]]) -> None:
+    notice, now, begins_at = Notice(), 0.0, inf
+    for delay_s, later_s in asks:
+        assert notice.ask(delay_s, now) <= begins_at
+        begins_at, now = notice.begins_at, now + later_s
+
+
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_whoever_was_under_way_has_finished_or_is_lost(in_flight: int, left: int) -> None:
+    told = tally(in_flight, left)
+    assert told.in_flight == told.finished + told.cut == max(in_flight, left)
+    assert told.cut == left
+    assert told + told == Tally(2 * told.in_flight, 2 * told.finished, 2 * told.cut)

@@ -29,8 +29,10 @@ from headrace.core.workers import (
     Start,
     TreePolicy,
     Turn,
+    Worker,
     WorkerId,
     advance,
+    why_ended,
 )
 from headrace.errors import ImpossibleStep
 
@@ -218,6 +220,59 @@ def test_an_engine_reloads_within() -> None:
     assert any(
         isinstance(one, EndReload) and one.fault for one in tree.died(A, "was killed", 4, 0.5)
     )
+
+
+def test_a_stop_with_a_delay_serves_on_first_and_a_second_one_hurries() -> None:
+    tree = serving(TreePolicy(grace_s=30, drain_delay_s=5))
+    assert tree.stop_asked(30, 10, 0.5) == [Retire(A, 30, 5)]
+    assert tree.next_at() == 15
+    assert tree.passed(15, 0.5) == [SetRoom(is_open=True)]
+    assert tree.next_at() == 10 + 5 + 30 + KILL_AFTER_S
+    again = serving(TreePolicy(grace_s=30, drain_delay_s=5))
+    again.stop_asked(30, 10, 0.5)
+    assert again.stop_asked(0, 11, 0.5) == [Retire(A, 0), SetRoom(is_open=True)]
+
+
+def test_who_does_not_serve_yet_stops_without_a_delay() -> None:
+    tree = Tree(TreePolicy(drain_delay_s=5))
+    tree.begin(0, 0.5)
+    assert tree.stop_asked(30, 1, 0.5) == [Retire(A, 30)]
+
+
+def test_an_engine_answers_until_its_end_whatever_the_delay() -> None:
+    tree = serving(TreePolicy(is_engine=True, drain_delay_s=5))
+    tree.stop_asked(30, 10, 0.5)
+    assert tree.passed(15, 0.5) == []
+
+
+@pytest.mark.parametrize(
+    ("life", "generation", "due", "why"),
+    [
+        (Life.RETIRING, 2, True, "recycling"),
+        (Life.RETIRING, 1, False, "reload"),
+        (Life.RETIRING, 2, False, "fewer"),
+        (Life.READY, 2, False, "crash"),
+        (Life.DOOMED, 2, False, "crash"),
+        (Life.STARTING, 2, False, "failed_start"),
+    ],
+)
+def test_the_record_says_why_a_worker_has_ended(
+    life: Life,
+    generation: int,
+    due: bool,  # noqa: FBT001 - a row of the table
+    why: str,
+) -> None:
+    worker = Worker(A, generation, 0.0, life=life, due=due)
+    assert why_ended(worker, 2, stopping=False) == why
+    assert why_ended(worker, 2, stopping=True) == "stop"
+
+
+def test_the_last_of_several_reloads_of_an_engine_tells_how_things_are() -> None:
+    tree = serving(ENGINE)
+    tree.reload_asked(1, 0.5)
+    tree.reload_asked(2, 0.5)
+    assert tree.reloaded("a slip of the pen", 3, 0.5) == []
+    assert tree.reloaded("", 4, 0.5) == [EndReload()]
 
 
 def test_a_life_has_no_step_that_its_table_lacks() -> None:

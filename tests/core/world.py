@@ -29,6 +29,7 @@ from headrace.core.messages import (
     ReplicaId,
     RequestId,
     Retired,
+    Say,
     Send,
     Serial,
     Settle,
@@ -137,7 +138,8 @@ class World(Books):
 
     def get_ready(self, copy: Scripted) -> None:
         copy.ready, copy.ready_at = True, self.now
-        self.ever_ready.add(copy.deployment)
+        if not copy.evicted:
+            self.ever_ready.add(copy.deployment)
         self.tell(self.engine.replica_ready(copy.id, self.now))
 
     def finish(self, copy: Scripted, serial: Serial, took_s: float) -> None:
@@ -332,9 +334,16 @@ class World(Books):
                 assert self.replicas[replica].evicted or self.replicas[replica].doomed
             case Abort(replica):
                 hanging.aborted(self, self.replicas[replica], self.now)
+            case _:
+                self.do_to_deployment(action)
+
+    def do_to_deployment(self, action: GiveUp | Say | Retired | Drained) -> None:
+        match action:
             case GiveUp(deployment):
                 assert deployment not in self.ever_ready
                 self.given_up.append(deployment)
+            case Say():
+                pass
             case Retired(deployment):
                 assert deployment in self.leave_by
                 assert not self.of(deployment)
@@ -389,6 +398,8 @@ class World(Books):
                 assert isinstance(self.cause, tuple)
                 assert request.id in self.cause[1]
                 assert not self.may_run_again(request)
+            case Outcome.UNREADY:
+                raise AssertionError("every model is loaded here at once: see resting.py")
             case _:
                 assert_never(outcome)
         request.outcome = outcome

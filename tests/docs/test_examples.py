@@ -32,6 +32,7 @@ ASKED: dict[str, tuple[dict[str, Any], Any]] = {
     "echo.py": ({"json": {"input": 3}}, {"output": 9.0}),
     "async_model.py": ({"json": "Ada"}, {"user": "Ada", "orders": 3, "rating": 1.0}),
     "batching.py": ({"json": SIX}, 6),
+    "loading.py": ({"json": SIX}, 6),
     "upload.py": (
         {"files": {"document": ("a.txt", b"to be or not to be")}, "data": {"top": "1"}},
         {"to": 2},
@@ -40,7 +41,8 @@ ASKED: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 def test_every_example_is_asked() -> None:
-    elsewhere = {"streaming.py", "flask_app.py", "fastapi_lifespan.py"}  # in files of their own
+    applications = {"flask_app.py", "flask_conf.py", "fastapi_lifespan.py", "image_model.py"}
+    elsewhere = {"shutdown.py", "streaming.py", *applications}  # in files of their own
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(ASKED) | elsewhere
 
 

@@ -306,7 +306,7 @@ def test_no_key_is_in_what_is_shown_or_sent_to_a_replica(monkeypatch: pytest.Mon
         loads.append(Load(*words))
         return loads[-1]
 
-    monkeypatch.setattr("headrace.service.Load", noted)
+    monkeypatch.setattr("headrace.generation.Load", noted)
     settings = settle({"api_keys": [THIRD], "tls_keyfile_password": "swordfish"})
     shown = repr(settings) + repr(describe(Locked))
 

@@ -11,7 +11,6 @@ from headrace.settings.table import TABLE, Setting
 ODD = {"debug", "host", "port", "bind"}
 """Settings that others depend on."""
 SAMPLES: dict[str, st.SearchStrategy[Any]] = {
-    "admin_bind": st.sampled_from(["127.0.0.1:9", "unix:/run/admin"]),
     "trusted_proxies": st.sampled_from([(), ("*",), ("10.0.0.0/8", "::1")]),
     "shutdown_allow": st.sampled_from([(), ("10.0.0.0/8", "::1")]),
     "shutdown_path": st.sampled_from(["/shutdown", "/stop/it"]),

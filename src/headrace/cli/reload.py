@@ -23,9 +23,13 @@ def command(pidfile: str, timeout_s: float) -> None:
     from contextlib import closing
 
     from headrace.cli.ending import exit_on_error
-    from headrace.host.asking import Process
+    from headrace.host.asking import NotRunning, Process
 
     with exit_on_error(), closing(Process(pidfile)) as process:
+        if not process.known.url:
+            raise NotRunning(
+                f"the server (process {process.pid}) has not yet started; ask again once it serves"
+            )
         before = process.known.reloads
         process.send(signal.SIGHUP)
         known = process.reloaded(before, timeout_s)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -50,7 +53,8 @@ def command(target: str, **words: Any) -> None:
     own = {name: words.pop(name) for name in ("config", "sets", "lenient", "print_config")}
     with exit_on_start_error():
         asked = Words(words, own["sets"], own["config"], own["lenient"])
-        configured = configure(target, asked)
+        with _ended_by_sigterm():
+            configured = configure(target, asked)
         for note in configured.notes:
             print(f"headrace: {note}", file=sys.stderr)
         if own["print_config"]:
@@ -58,3 +62,20 @@ def command(target: str, **words: Any) -> None:
             print(printed(configured.settled, configured.options, width))
         else:
             serve_target(target, configured.found, configured.settled.settings)
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End cleanly if told to while the target is imported, which may take minutes.
+
+    The kernel lets process 1 of a container ignore every signal that it has no handler for.
+    """
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

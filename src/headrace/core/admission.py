@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from headrace.core import waking
+from headrace.core.loading import Presence, Turn
 from headrace.core.records import Pool
 from headrace.core.replicas import State
 from headrace.errors import Draining, QueueFull, StillLoading
@@ -9,6 +11,7 @@ from headrace.errors import Draining, QueueFull, StillLoading
 SOONEST_S = 0.05
 LATEST_S = 60.0
 UNMEASURED_S = 1.0
+WAITED_FOR = (Presence.QUEUED, Presence.AWAKE)
 
 
 def drain_rate(pool: Pool, now: float) -> float:
@@ -47,5 +50,36 @@ def admit(pool: Pool, size_bytes: int, now: float, *, draining: bool) -> None:
         raise QueueFull(
             f"{held} bytes already wait for {pool.id}", retry_after_s=retry_after_s(pool, now)
         )
-    if not pool.ever_ready:
-        raise StillLoading(f"{pool.id} is still loading", retry_after_s=UNMEASURED_S)
+    if not pool.ever_ready or pool.is_closing:
+        knock(pool, now)
+
+
+def knock(pool: Pool, now: float) -> None:
+    """Let one that is asleep be loaded. Return if the request may wait for it, else raise."""
+    rest = pool.rest
+    if rest.presence is Presence.ASLEEP and now >= rest.retry_at:
+        waking.turn(pool, Turn.KNOCKED, now)
+    if pool.policy.load.waits and rest.presence in WAITED_FOR:
+        return
+    raise not_loaded(pool, now)
+
+
+def not_loaded(pool: Pool, now: float) -> StillLoading:
+    """Say why a deployment takes no requests now, and when to come back."""
+    rest, name = pool.rest, pool.id
+    if rest.presence in (Presence.SHUT, Presence.CLOSING):
+        when = f" and is loaded next at {rest.opens}" if rest.opens else ""
+        wait = rest.opens_at - now if rest.opens else LATEST_S
+        return StillLoading(f"{name} is not loaded at this time of day{when}", retry_after_s=wait)
+    if now < rest.retry_at:
+        why = f": {rest.fault}" if rest.fault else ""
+        wait = min(max(rest.retry_at - now, UNMEASURED_S), LATEST_S)
+        return StillLoading(f"{name} could not be loaded{why}", retry_after_s=wait)
+    if rest.presence is Presence.ASLEEP:
+        return StillLoading(f"{name} is asleep; the next request loads it", retry_after_s=SOONEST_S)
+    if rest.missing_bytes:
+        why = f"waits for memory: {rest.missing_bytes} bytes more must be free"
+        return StillLoading(f"{name} {why}", retry_after_s=UNMEASURED_S)
+    left = rest.took_s - (now - rest.since)
+    wait = min(max(left, UNMEASURED_S), LATEST_S)
+    return StillLoading(f"{name} is still loading", retry_after_s=wait)

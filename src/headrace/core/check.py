@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import inf, isclose
 
-from headrace.core import gathering, poison, routing, sending, stopping
+from headrace.core import gathering, poison, routing, sending, stopping, waking
 from headrace.core.draining import Stage
 from headrace.core.engine import Engine
 from headrace.core.fleet import STAYING
+from headrace.core.loading import Presence
 from headrace.core.phases import Phase
 from headrace.core.records import Copy, Pool, Ticket
 from headrace.core.replicas import State
@@ -161,6 +162,8 @@ def _numbers(pool: Pool) -> Iterator[str]:
     doomed = sum(copy.state is State.DOOMED for copy in staying)
     if len(staying) + len(pool.restarts) - doomed > pool.wanted:
         yield f"{pool.id} has {len(staying)} replicas and more to come, of {pool.wanted} wanted"
+    if pool.rest.presence in (Presence.ASLEEP, Presence.SHUT) and (pool.wanted or pool.ever_ready):
+        yield f"{pool.id} is {pool.rest.presence.name} and has {pool.wanted} replicas to come"
     for copy in pool.copies.values():
         if copy.state is State.RETIRING and not copy.calls:
             yield f"{copy.id} has nothing to end and was not let go"
@@ -196,6 +199,8 @@ def _due_times(engine: Engine, now: float) -> Iterator[float]:
     for pool in engine.pools.values():
         yield min(pool.restarts, default=inf)
         yield stopping.due_at(pool, now)
+        if engine.shutdown.stage is Stage.OPEN and pool.exit.stage is Stage.OPEN:
+            yield waking.due_at(pool, now)
         yield min(map(sending.overrun_at, pool.copies.values()), default=inf)
         if pool.waiting:
             yield _moves_at(pool, now)

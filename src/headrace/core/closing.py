@@ -25,6 +25,7 @@ def _shut_down(register: Register, shutdown: Shutdown, now: float, out: list[Act
     stage = shutdown.step(live=len(register.tickets), replicas=len(register.fleet.copies), now=now)
     if before < Stage.EVICTING <= stage:
         register.leaving.clear()  # they are in good company now
+        shutdown.cut += len(register.tickets)
         for request in list(register.tickets):
             register.abandon(request, Outcome.CUT, out)
         for pool in register.pools.values():

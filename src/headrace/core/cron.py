@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 
 Offset = Callable[[float], float]
 """Seconds by which the local clock is ahead of UTC at a moment in Unix time."""
 
 MINUTE_S, DAY_S = 60, 86_400
+THURSDAY = 4
+"""Which day of the week 1970-01-01 was."""
 LONGEST_DAYS = 8 * 366 + 31
 """No two 29ths of February lie farther apart."""
 SHORTHANDS: Mapping[str, str] = {
@@ -66,27 +67,36 @@ class Timetable:
     either_day: bool
     """Both kinds of days are restricted, so that one of them is enough."""
 
-    def has(self, day: date) -> bool:
-        """Tell whether it is due on this day."""
-        by_month, by_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+    def has(self, day: int) -> bool:
+        """Tell whether it is due on this day, counted from 1970-01-01."""
+        month, number = _calendar(day)
+        by_month, by_week = number in self.days, (day + THURSDAY) % 7 in self.weekdays
         is_day = by_month or by_week if self.either_day else by_month and by_week
-        return is_day and day.month in self.months
+        return is_day and month in self.months
 
     def after(self, wall_s: float) -> float:
         """Return the first due minute after this reading of the local clock."""
-        first = datetime.fromtimestamp(wall_s // MINUTE_S * MINUTE_S + MINUTE_S, UTC)
-        for days in range(LONGEST_DAYS):
-            day = first.date() + timedelta(days)
-            earliest = (first.hour, first.minute) if not days else (0, 0)
+        today, earliest = divmod(int(wall_s // MINUTE_S) + 1, DAY_S // MINUTE_S)
+        for day in range(today, today + LONGEST_DAYS):
             if not self.has(day):
                 continue
-            for hour in sorted(self.hours):
-                for minute in sorted(self.minutes):
-                    if (hour, minute) >= earliest:
-                        return datetime(
-                            day.year, day.month, day.day, hour, minute, tzinfo=UTC
-                        ).timestamp()
+            for minute in (60 * h + m for h in sorted(self.hours) for m in sorted(self.minutes)):
+                if day > today or minute >= earliest:
+                    return float(day * DAY_S + minute * MINUTE_S)
         raise ValueError("no such day ever comes")
+
+
+def _calendar(day: int) -> tuple[int, int]:
+    """Return month and day of the month, of a day counted from 1970-01-01.
+
+    The year begins in March, so that the odd day is its last one:
+    https://howardhinnant.github.io/date_algorithms.html#civil_from_days
+    """
+    of_era = (day + 719_468) % 146_097
+    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    month = (5 * of_year + 2) // 153
+    return (month + 2) % 12 + 1, of_year - (153 * month + 2) // 5 + 1
 
 
 def parse(text: str) -> Timetable:

@@ -27,6 +27,7 @@ from headrace.core import (
 )
 from headrace.core.draining import Shutdown, Stage
 from headrace.core.flow import Flow
+from headrace.core.loading import Presence
 from headrace.core.messages import (
     Action,
     DeploymentId,
@@ -50,7 +51,11 @@ from headrace.core.replicas import State
 from headrace.errors import ImpossibleStep
 
 _ID = attrgetter("id")
-ANSWERED, OPEN = Outcome.ANSWERED, Stage.OPEN  # as in core/phases.py: every request reads them
+AWAKE, ANSWERED, OPEN = (
+    Presence.AWAKE,
+    Outcome.ANSWERED,
+    Stage.OPEN,
+)  # as in core/phases.py: every request reads them
 
 
 @dataclass(slots=True)
@@ -166,16 +171,16 @@ class Engine(Register):
             raise ImpossibleStep(f"{deployment} is deployed already, and has requests of its own")
         pool = Pool(deployment, policy, flow=Flow(mark=now, before=now))
         self.pools[deployment] = pool
-        return self.scaled(deployment, waking.begin(pool, replicas, now), now)
+        waking.begin(pool, replicas, now)
+        return [] if self.shutdown.stage is not OPEN else self.fleet.fit(pool, now)
 
     def scaled(self, deployment: DeploymentId, replicas: int, now: float) -> list[Action]:
         """There are to be so many replicas; those too many end their calls first."""
         pool = self.pools[deployment]
         if self.shutdown.stage is not OPEN or pool.exit.stage is not OPEN:
             return []
-        if replicas != pool.wanted:
-            pool.rest.full = replicas
-        if pool.rest.presence in waking.LOADED:
+        pool.rest.full = replicas
+        if pool.rest.presence is AWAKE:  # else there are so many when it is
             pool.wanted = replicas
         return self.fleet.fit(pool, now)
 
@@ -201,6 +206,7 @@ class Engine(Register):
         copy = self.fleet.copies.get(replica)
         if copy is None:
             return []
+        copy.pool.used_at = now
         evicting = self.shutdown.stage >= Stage.EVICTING
         out = self.fleet.gone(copy, why, evicting=evicting, now=now, chance=chance)
         self.wake(min(copy.pool.restarts, default=inf))
@@ -228,14 +234,8 @@ class Engine(Register):
             closing.go_on(self, self.shutdown, now, out)
         stirs = rang
         for pool in self.pools.values():
-            pool.flow.roll(now)
             stirs = stirs or pool.restless
-            if rang or pool.given_up:
-                self._look_after(pool, now, out)
-            if pool.suspects:
-                self._try_suspects(pool, now, out)
-            if pool.waiting:
-                self._fill(pool, now, out)
+            self._go_on(pool, now, out, rang=rang)
         if stirs:
             waking.go_on(self, now, out, is_open=self.shutdown.stage is OPEN)
         if self.alarm < self.rung and self.shutdown.stage is not Stage.DONE:
@@ -243,9 +243,20 @@ class Engine(Register):
             out.append(WakeAt(self.alarm))
         return out
 
+    def _go_on(self, pool: Pool, now: float, out: list[Action], *, rang: bool) -> None:
+        pool.flow.roll(now)
+        if rang or pool.given_up:
+            self._look_after(pool, now, out)
+        if pool.suspects:
+            self._try_suspects(pool, now, out)
+        if pool.waiting:
+            self._fill(pool, now, out)
+
     def _expire(self, now: float, out: list[Action]) -> None:
         for request in self.deadlines.late(now, self.tickets):
-            self.abandon(request, Outcome.EXPIRED, out)
+            if (ticket := self.tickets.get(request)) is not None:  # else it left with its parent
+                ticket.pool.used_at = now
+                self.abandon(request, Outcome.EXPIRED, out)
         self.alarm, self.rung = self.deadlines.next_at(), inf
 
     @property
@@ -253,9 +264,7 @@ class Engine(Register):
         """Whether the end of this turn has anything to decide."""
         if self.alarm < self.rung or self.leaving or self.shutdown.stage is not OPEN:
             return True
-        return any(
-            p.waiting or p.suspects or p.given_up or p.restless for p in self.pools.values()
-        )
+        return any(p.waiting or p.suspects or p.given_up or p.restless for p in self.pools.values())
 
     # --- sending, taking back --------------------------------------------------------
 

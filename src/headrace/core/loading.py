@@ -35,6 +35,9 @@ class LoadPolicy:
     idle_unload_s: float | None = None
     needed_bytes: int | None = None
     """What one replica takes; else the most that was measured."""
+    load_at: str | None = None
+    unload_at: str | None = None
+    """Its timetable, in cron's words."""
 
 
 class Presence(Enum):
@@ -107,8 +110,8 @@ class Rest:
     loaded_at: float = 0.0
     took_s: float = 0.0
     """How long its last load took."""
-    came_before: int = 0
-    """Requests that had come when it was loaded."""
+    ended_before: int = 0
+    """Requests that had ended when it was loaded."""
     measured_bytes: int = 0
     """The most that a replica of it was seen to take."""
     fell: float | None = None
@@ -125,6 +128,8 @@ class Rest:
     opens_at: float = inf
     opens: str = ""
     """When its timetable loads it next, on the engine's clock and in words."""
+    closes: str = ""
+    """When it unloads it next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ class Candidate:
     size_bytes: int
 
 
-def to_evict(missing_bytes: int, candidates: Iterable[Candidate]) -> list[str]:
+def to_evict(missing_bytes: float, candidates: Iterable[Candidate]) -> list[str]:
     """Return who is to go, the least recently used first; nobody if all together are too small."""
     chosen: list[str] = []
     for candidate in sorted(candidates, key=lambda each: each.used_at):

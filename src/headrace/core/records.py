@@ -219,7 +219,7 @@ class Pool:
         """Take in that the first of its replicas is ready."""
         rest = self.rest
         self.ever_ready, rest.gates, rest.failures, rest.fault = True, False, 0, ""
-        rest.loaded_at, rest.took_s, rest.came_before = now, now - copy.started_at, self.came
+        rest.loaded_at, rest.took_s, rest.ended_before = now, now - copy.started_at, self.flow.ended
         self.used_at = now
         self.restless = True  # its time to be idle begins
 

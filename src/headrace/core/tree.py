@@ -49,6 +49,10 @@ class Tree:
     trial: int = 0
     """The generation that a reload tries; 0 is none."""
     reloading: bool = False
+    inside: int = 0
+    """Reloads that the engine worker still has to tell the end of."""
+    stale: bool = False
+    """The last reload failed: who starts now starts with the code that could not be served."""
     announced: bool = False
     stopping: bool = False
     ended: bool = False
@@ -76,7 +80,8 @@ class Tree:
     def loaded(self, worker: WorkerId, now: float, chance: float) -> list[Action]:
         """A worker is ready."""
         here = self.workers[worker]
-        here.life, here.answers, here.since = advance(here.life, Turn.LOADED), True, now
+        here.life, here.since = advance(here.life, Turn.LOADED), now
+        here.answers = here.answers or here.life is Life.READY
         return self.passed(now, chance)
 
     def failed_to_start(
@@ -111,12 +116,14 @@ class Tree:
 
     def stop_asked(self, grace_s: float, now: float, chance: float) -> list[Action]:
         """Somebody wants the server to end; again, and it hurries."""
+        serves = any(worker.life is Life.READY for worker in self.workers.values())
+        delay_s = self.policy.drain_delay_s if serves and not self.stopping else 0.0
         self.stopping = True
         if self.reloading:
             self._end_reload("the server is being stopped")
         self.trial = 0
         for worker in self.workers.values():
-            self._retire(worker, grace_s, now)
+            self._retire(worker, grace_s, now, delay_s)
         return self.passed(now, chance)
 
     def reload_asked(self, now: float, chance: float) -> list[Action]:
@@ -141,8 +148,12 @@ class Tree:
         return self.passed(now, chance)
 
     def reloaded(self, fault: str, now: float, chance: float) -> list[Action]:
-        """The engine worker has reloaded its deployments, or says why not."""
-        if self.reloading:
+        """The engine worker has reloaded its deployments, or says why not.
+
+        Where several were asked for, the last one tells how things are.
+        """
+        self.inside = max(0, self.inside - 1)
+        if self.reloading and not self.inside:
             self._end_reload(fault)
         return self.passed(now, chance)
 
@@ -157,6 +168,9 @@ class Tree:
     def passed(self, now: float, chance: float) -> list[Action]:
         """Time has passed, if nothing else has."""
         self._end_overdue(now, chance)
+        for worker in self.workers.values():
+            if now >= worker.leaves_at:
+                self._leave(worker)
         if self.stopping:
             if not self.workers and not self.ended:
                 self.ended = True
@@ -171,7 +185,7 @@ class Tree:
 
     def next_at(self) -> float:
         """Return when time alone changes something; infinite if it does not."""
-        times = [self._due_at(worker) for worker in self.workers.values()]
+        times = [min(self._due_at(one), one.leaves_at) for one in self.workers.values()]
         if not self.stopping and self._missing():
             times.append(self.start_at)
         return min(times, default=inf)
@@ -227,7 +241,8 @@ class Tree:
         delay_s = restart_delay_s(self.falls, chance)
         self.start_at = now + delay_s
         when = f"in {delay_s:.1f} s" if delay_s else "now"
-        self._out.append(Say(f"{name} {words}; another is started {when}", is_bad=True))
+        code = ", with the code of the reload that failed: mend it, and reload" * self.stale
+        self._out.append(Say(f"{name} {words}; another is started {when}{code}", is_bad=True))
 
     def _consider_recycling(self, worker: Worker, requests: int, memory_bytes: int) -> None:
         """Mark a worker that is to be recycled: one at a time, and none during a reload."""
@@ -290,8 +305,8 @@ class Tree:
             self._retire(worker, self.policy.grace_s, now)
 
     def _set_room(self) -> None:
-        served = (Life.STARTING, Life.READY, *([Life.RETIRING] if self.policy.is_engine else []))
-        answers = any(one.answers and one.life in served for one in self.workers.values())
+        lives = self.workers.values()
+        answers = any(one.answers and one.life is not Life.DOOMED for one in lives)
         wants = not answers and not self.ended
         if wants is not self.room:
             self.room = wants
@@ -299,13 +314,21 @@ class Tree:
 
     # --- small steps -------------------------------------------------------------------------
 
-    def _retire(self, worker: Worker, grace_s: float, now: float) -> None:
+    def _retire(self, worker: Worker, grace_s: float, now: float, delay_s: float = 0.0) -> None:
         unborn = worker.life is Life.STARTING and not self.policy.is_engine
-        patience_s = UNBORN_GRACE_S if unborn else grace_s + KILL_AFTER_S
+        patience_s = UNBORN_GRACE_S if unborn else delay_s + grace_s + KILL_AFTER_S
         worker.kill_at = min(worker.kill_at, now + patience_s)
         worker.life = advance(worker.life, Turn.RETIRED)
         if worker.life is Life.RETIRING:
-            self._out.append(Retire(worker.id, grace_s))
+            self._out.append(Retire(worker.id, grace_s, delay_s))
+        worker.leaves_at = now + delay_s
+        if not delay_s:
+            self._leave(worker)
+
+    def _leave(self, worker: Worker) -> None:
+        """Count no longer on its answers; an engine worker gives some to its end."""
+        worker.leaves_at = inf
+        worker.answers = worker.answers and self.policy.is_engine
 
     def _say(self, words: str, now: float, chance: float) -> list[Action]:
         self._out.append(Say(words))
@@ -323,10 +346,12 @@ class Tree:
     def _reload_inside(self) -> None:
         ready = [one.id for one in self.workers.values() if one.life is Life.READY]
         if ready:
+            self.inside += 1
             self._out.append(ReloadInside(ready[0]))
         else:
             self._end_reload("the worker is not ready")
 
     def _end_reload(self, fault: str) -> None:
-        self.reloading = False
+        self.reloading, self.inside = False, 0
+        self.stale = bool(fault) and not self.policy.is_engine
         self._out.append(EndReload(fault))

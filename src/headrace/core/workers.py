@@ -68,6 +68,8 @@ class TreePolicy:
     is_engine: bool = False
     """The one worker answers as soon as it listens, reloads within, and is never recycled."""
     grace_s: float = 30.0
+    drain_delay_s: float = 0.0
+    """How long a stop of the server goes on serving first."""
     startup_timeout_s: float = 600.0
     silence_s: float = 30.0
     """How long an event loop may say nothing; 0 is for ever."""
@@ -93,6 +95,8 @@ class Worker:
     due: bool = False
     """It is to be recycled, once another serves in its place."""
     kill_at: float = inf
+    leaves_at: float = inf
+    """Told to finish, it serves on until then."""
 
     @property
     def counts(self) -> bool:
@@ -110,10 +114,11 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Tell a worker to take nothing new, to finish within `grace_s`, and to end."""
+    """Tell a worker to take nothing new after `delay_s`, to finish within `grace_s`, to end."""
 
     worker: WorkerId
     grace_s: float
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,17 @@ class End:
     """Nobody is left: end the server, with the fault of the worker that failed, if one did."""
 
     failed: WorkerId | None = None
+
+
+def why_ended(worker: Worker, newest: int, *, stopping: bool) -> str:
+    """Return why a worker has ended: in one word, for the record."""
+    if stopping:
+        return "stop"
+    if worker.life is not Life.RETIRING:
+        return "failed_start" if worker.life is Life.STARTING else "crash"
+    if worker.due:
+        return "recycling"
+    return "reload" if worker.generation < newest else "fewer"
 
 
 Action = (

@@ -65,11 +65,6 @@ class Announcer:
             case _:
                 assert_never(news)
 
-    def failed(self, words: str, code: int) -> None:
-        """Say to the shell that the start failed."""
-        if self._shell is not None:
-            self._shell.tell(Outcome(code, words))
-
     def _announce(self) -> None:
         lines = start_lines(self._sockets, self._scheme, self.lines)
         sys.stderr.write("\n".join([*lines, ""]))

@@ -10,26 +10,32 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from typing import assert_never
 
 import msgspec
 
 from headrace.core import workers as say
+from headrace.core.draining import Tally
 from headrace.core.tree import Tree
 from headrace.core.workers import Action, WorkerId
 from headrace.errors import SetupFailed, StartError
-from headrace.host import control, logs
+from headrace.host import control, logs, senders
 from headrace.host.announcing import Announcer
+from headrace.host.audit import Asker, Audit
 from headrace.host.daemon import redirect
 from headrace.host.describing import Failure, again
 from headrace.host.signals import handled, reap_strangers
+from headrace.host.timetable import follow
 from headrace.host.waiting_room import WaitingRoom
+from headrace.host.watching import Watched, watch
 from headrace.host.worker import WorkerProcess
 from headrace.settings.table import Settings
 
 log = logging.getLogger("headrace.server")
 EVERY_S = 1.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Arbiter:
@@ -42,6 +48,7 @@ class Arbiter:
         settings: Settings,
         sockets: Sequence[socket.socket],
         announcer: Announcer,
+        audit: Audit,
     ) -> None:
         """`plan` is what every worker serves, but for its number."""
         self._tree, self._plan, self._settings = tree, plan, settings
@@ -51,6 +58,10 @@ class Arbiter:
         self._failures: dict[WorkerId, StartError] = {}
         self._state, self._doing = "loading", f"{plan.target} is being loaded"
         self._asked_to_stop = False
+        self._watched = Watched(plan.files if settings.dev else ())
+        self._audit = audit
+        self._tallies: dict[WorkerId, Tally] = {}
+        self._retired_at: dict[WorkerId, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -59,8 +70,7 @@ class Arbiter:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[WorkerId | None] = self._loop.create_future()
         handlers: dict[signal.Signals, Callable[[], None]] = {
-            signal.SIGTERM: self._stop,
-            signal.SIGINT: self._stop,
+            **{one: partial(self._stop, Asker("signal", signal=one.name)) for one in STOP_SIGNALS},
             signal.SIGHUP: lambda: self._happened(self._tree.reload_asked),
             signal.SIGUSR1: self._reopen,
             signal.SIGUSR2: self._dump,
@@ -68,15 +78,23 @@ class Arbiter:
             signal.SIGTTOU: lambda: self._happened(self._tree.count_asked, -1),
             signal.SIGCHLD: self._bury,
         }
-        with handled(handlers):
-            clock = asyncio.create_task(self._keep_time())
+        with handled(handlers), senders.read(STOP_SIGNALS, self._stop):
+            clocks = [asyncio.create_task(work) for work in self._clocks()]
             self._happened(self._tree.begin)
             failed = await self._end
-            clock.cancel()
+            for clock in clocks:
+                clock.cancel()
             while self._tasks:
                 await asyncio.gather(*self._tasks)
-        if failed is not None:
-            raise self._failures[failed]
+        self._record_end(None if failed is None else self._failures[failed])
+
+    def _record_end(self, failure: StartError | None) -> None:
+        if failure is not None:
+            self._audit.failed_to_start()
+        tally = sum(self._tallies.values(), Tally())
+        self._audit.stopped(tally, 0 if failure is None else failure.exit_code)
+        if failure is not None:
+            raise failure
 
     # --- events --------------------------------------------------------------------------------
 
@@ -100,13 +118,17 @@ class Arbiter:
                 self._happened(self._tree.beat, worker, requests, memory_bytes)
             case control.Answering():
                 self._happened(self._tree.answering, worker)
-            case control.Ready(lines):
+            case control.Ready(lines, files):
                 self._announcer.lines = lines
+                self._watched.follow(files)
                 self._happened(self._tree.loaded, worker)
             case control.Failed():
                 self._failed(worker, report)
-            case control.Reloaded(fault):
+            case control.Reloaded(fault, files):
+                self._watched.follow(files)
                 self._happened(self._tree.reloaded, fault)
+            case control.Left(tally):
+                self._tallies[worker] = tally
             case _:
                 self._asked(report)
 
@@ -116,9 +138,8 @@ class Arbiter:
             case control.LoadingNow(what, done, total):
                 far = f": {done:g} of {total:g}" if total else ""
                 self._doing = f"{what}{far}"
-            case control.StopAsked(by, why, grace_s):
-                log.info("%s asks for a stop: %s", by, why)
-                self._stop(grace_s)
+            case control.StopAsked(by, grace_s):
+                self._stop(by, grace_s)
             case control.ReloadAsked(by):
                 log.info("%s asks for a reload", by)
                 self._happened(self._tree.reload_asked)
@@ -135,20 +156,33 @@ class Arbiter:
         self._happened(self._tree.failed_to_start, worker, report.message)
 
     def _ended(self, worker: WorkerId, words: str) -> None:
-        del self._workers[worker]
+        self._record_worker(worker, self._workers.pop(worker).pid, words)
         reap_strangers(self._pids())
         failure = SetupFailed(f"the worker {words} while it started; its last lines say why")
         self._failures.setdefault(worker, failure)
         self._happened(self._tree.died, worker, words)
 
+    def _record_worker(self, worker: WorkerId, pid: int, words: str) -> None:
+        """Write why a worker has ended, if it did so alone: the end of all is one record."""
+        tree = self._tree
+        retired_at = self._retired_at.pop(worker, None)
+        why = say.why_ended(tree.workers[worker], tree.generation, stopping=tree.stopping)
+        if why == "stop":
+            return
+        duration_s = 0.0 if retired_at is None else time.monotonic() - retired_at
+        said = {"why": why, "worker": worker, "pid": pid, "ending": words}
+        self._audit.worker_ended(said, self._tallies.pop(worker, None), duration_s)
+
     # --- what others ask for -------------------------------------------------------------------
 
-    def _stop(self, grace_s: float | None = None) -> None:
+    def _stop(self, asker: Asker, grace_s: float | None = None) -> None:
         wish_s = self._settings.graceful_timeout_s if grace_s is None else grace_s
         within_s = 0.0 if self._asked_to_stop else wish_s
+        delay_s = 0.0 if self._asked_to_stop else self._settings.drain_delay_s
         self._asked_to_stop = True
+        self._audit.asked(asker, within_s)
         self._state, self._doing = "draining", "the server is being stopped"
-        self._announcer.stopping(within_s + say.KILL_AFTER_S)
+        self._announcer.stopping(delay_s + within_s + say.KILL_AFTER_S)
         self._happened(self._tree.stop_asked, within_s)
 
     def _reopen(self) -> None:
@@ -174,6 +208,18 @@ class Arbiter:
 
     def _bury(self) -> None:
         reap_strangers(self._pids())
+
+    def _clocks(self) -> Iterator[Coroutine[None, None, None]]:
+        """Return what goes on beside the workers."""
+        yield self._keep_time()
+        if self._settings.reload_at is not None:
+            yield follow(self._settings.reload_at, lambda: self._reload("reload_at"))
+        if self._settings.dev:
+            yield watch(self._watched, lambda files: self._reload(f"{', '.join(files)} changed"))
+
+    def _reload(self, why: str) -> None:
+        log.info("reload: %s", why)
+        self._happened(self._tree.reload_asked)
 
     async def _keep_time(self) -> None:
         while True:
@@ -202,8 +248,9 @@ class Arbiter:
         match action:
             case say.Start(worker, generation):
                 self._start(worker, generation)
-            case say.Retire(worker, grace_s):
-                self._workers[worker].say(control.Stop(grace_s))
+            case say.Retire(worker, grace_s, delay_s):
+                self._retired_at.setdefault(worker, time.monotonic())
+                self._workers[worker].say(control.Stop(grace_s, delay_s))
             case say.Dump(worker):
                 self._workers[worker].dump()
             case say.Kill(worker):

@@ -14,8 +14,11 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+from headrace.core.draining import Tally
+from headrace.host.audit import Asker
 from headrace.model.served import Served
 from headrace.replica.frames import HEAD, Splitter
+from headrace.settings.said import Said
 
 READ_BYTES = 1 << 16
 Heard = TypeVar("Heard")
@@ -33,12 +36,19 @@ class Plan(Struct, array_like=True, tag=1, frozen=True):
     settings: dict[str, Any]
     worker: int
     generation: int
+    shutdown_key: str = ""
+    """What opens the shutdown API, if it was made for this server."""
+    options: dict[str, dict[str, Said]] = {}
+    """Options of the deployments that were said outside of their code: a reload keeps them."""
+    files: list[str] = []
+    """Where the code came from."""
 
 
 class Stop(Struct, array_like=True, tag=2, frozen=True):
-    """Take nothing new, finish within `grace_s`, end; a second one hurries."""
+    """Serve on for `delay_s`, take nothing new, finish within `grace_s`, end; again: hurry."""
 
     grace_s: float
+    delay_s: float = 0.0
 
 
 class ReloadNow(Struct, array_like=True, tag=3, frozen=True):
@@ -84,6 +94,8 @@ class Ready(Struct, array_like=True, tag=4, frozen=True):
     """It serves; `lines` say what."""
 
     lines: list[str]
+    files: list[str] = []
+    """Where its code came from, as far as it knows."""
 
 
 class Failed(Struct, array_like=True, tag=5, frozen=True):
@@ -110,8 +122,7 @@ class StatusIs(Struct, array_like=True, tag=7, frozen=True):
 class StopAsked(Struct, array_like=True, tag=8, frozen=True):
     """A client of this worker wants the whole server to end."""
 
-    by: str
-    why: str
+    by: Asker
     grace_s: float | None = None
 
 
@@ -125,6 +136,13 @@ class Reloaded(Struct, array_like=True, tag=10, frozen=True):
     """ReloadNow was done; or `fault` says why all is as before."""
 
     fault: str = ""
+    files: list[str] = []
+
+
+class Left(Struct, array_like=True, tag=11, frozen=True):
+    """How its stop stands: the last one counts, if it is killed too."""
+
+    tally: Tally
 
 
 Report = (
@@ -138,6 +156,7 @@ Report = (
     | StopAsked
     | ReloadAsked
     | Reloaded
+    | Left
 )
 
 read_order = msgspec.msgpack.Decoder(Order).decode

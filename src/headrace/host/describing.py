@@ -17,6 +17,7 @@ import msgspec
 from headrace.errors import AddressError, ConfigError, SetupFailed, StartError, TargetError
 from headrace.host.targets import Found, failure_of, find
 from headrace.host.travelling import packed, unpacked
+from headrace.host.watching import imported_files
 from headrace.model.deployment import with_options
 from headrace.model.hooks import compile_plan
 from headrace.model.served import Served
@@ -47,10 +48,12 @@ class Report(msgspec.Struct, frozen=True):
 class Question(msgspec.Struct, frozen=True):
     """What the child is to find out: of a target, or of a configuration file."""
 
-    target: str = ""
+    targets: list[str] = []
     options: dict[str, dict[str, Said]] = {}
     """Options of its deployments that were said outside of its code."""
     config: str = ""
+    sys_path: list[str] = []
+    """Where to look for modules, beside the usual places."""
 
 
 KINDS: dict[str, type[StartError]] = {
@@ -67,9 +70,15 @@ def describe_in_child(
     `options` are those of its deployments, in kebab case, that others than its code said.
     """
     asked = {name: dict(said) for name, said in (options or {}).items()}
-    report = _answer(Question(target=target, options=asked), f"importing {target}")
+    question = Question(targets=[target], options=asked)
+    return found_in(_answer(question, f"importing {target}"), question)
+
+
+def found_in(report: Report, question: Question) -> Found:
+    """Return what the child found."""
     found = report.found or Found([])
-    return Found(found.deployments, unpacked(found.settings), found.app)
+    settings = unpacked(found.settings)
+    return msgspec.structs.replace(found, settings=settings, options=question.options)
 
 
 def run_config_in_child(path: str) -> list[Named]:
@@ -77,7 +86,8 @@ def run_config_in_child(path: str) -> list[Named]:
     return _answer(Question(config=path), f"running {path}").names
 
 
-def _answer(question: Question, what: str) -> Report:
+def begin(question: Question) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the child that answers; return it with the pipe that its answer comes through."""
     read_end, write_end = os.pipe()
     try:
         child = subprocess.Popen(  # noqa: S603 - our own module, under our own interpreter
@@ -89,17 +99,30 @@ def _answer(question: Question, what: str) -> Report:
             stdin=subprocess.PIPE,  # options may hold keys, which no command line may show
             process_group=0,  # Ctrl-C is for the server, which then ends its child
         )
+    except BaseException:
+        os.close(read_end)
+        raise
     finally:
         os.close(write_end)
+    _ask(child, question)
+    return child, read_end
+
+
+def _answer(question: Question, what: str) -> Report:
+    child, read_end = begin(question)
     try:
         with open(read_end, "rb") as pipe:  # noqa: PTH123 - a file descriptor, not a path
-            _ask(child, question)
             answer = pipe.read()
     except BaseException:
         child.kill()
         raise
     finally:
         code = child.wait()
+    return read(answer, code, what)
+
+
+def read(answer: bytes, code: int, what: str) -> Report:
+    """Return what a child that has ended said. Raises the StartError it met."""
     if not answer:
         raise TargetError(f"{what} ended the process (exit code {code})")
     report = msgspec.msgpack.decode(answer, type=Report)
@@ -138,11 +161,15 @@ def main(fd: int) -> int:
 def _found_out(question: Question) -> Report:
     if question.config:
         return Report(names=run_file(question.config))
-    found = find(question.target)
+    sys.path[:] = [*(p for p in question.sys_path if p not in sys.path), *sys.path]
+    all_found = [find(target) for target in question.targets]
+    found = all_found[0]
+    found.deployments.extend(each for other in all_found[1:] for each in other.deployments)
     meant = meant_by(question.options, (served.name for served in found.deployments))
     asked = {meant[name]: said for name, said in question.options.items()}
     deployments = [_changed(each, asked.get(each.name, {})) for each in found.deployments]
-    return Report(found=Found(deployments, packed(found.settings), found.app))
+    files = imported_files()
+    return Report(found=Found(deployments, packed(found.settings), found.app, files=files))
 
 
 def _changed(served: Served, said: Mapping[str, Said]) -> Served:

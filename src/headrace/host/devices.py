@@ -11,6 +11,7 @@ from headrace.errors import ConfigError
 from headrace.model.deployment import Options
 
 DEVICES = Path("/dev")
+CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -39,12 +40,26 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(len(cards))]
 
 
+def cores() -> int:
+    """Return how many cores this process may use: by its affinity, and by its container's share.
+
+    The share is cgroup v2's `cpu.max`: microseconds of CPU in each period of so many.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    there = allowed or os.cpu_count() or 1
+    try:
+        quota, period = CPU_SHARE.read_text("ascii").split()
+    except (OSError, ValueError):
+        return there
+    return there if quota == "max" else max(1, min(there, round(int(quota) / int(period))))
+
+
 def place(options: Options, index: int, replicas_in_all: int) -> Placement:
     """Return where the `index`-th replica of a deployment goes. Raises ConfigError.
 
     A replica sees only its own GPU, so that within it the device is always `cuda:0`.
     """
-    threads = options.threads_per_replica or max(1, (os.cpu_count() or 1) // replicas_in_all)
+    threads = options.threads_per_replica or max(1, cores() // replicas_in_all)
     environment = {name: str(threads) for name in THREAD_VARIABLES if name not in os.environ}
     if options.threads_per_replica:
         environment = dict.fromkeys(THREAD_VARIABLES, str(threads))

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from headrace.core.tree import Tree
 from headrace.core.workers import TreePolicy
 from headrace.errors import ConfigError, StartError
+from headrace.host import farewell, shutdown_keys
 from headrace.host.announcing import Announcer
 from headrace.host.arbiter import Arbiter
+from headrace.host.audit import Audit
 from headrace.host.control import Plan
-from headrace.host.daemon import Shell, daemonize
+from headrace.host.daemon import Outcome, Shell, daemonize
 from headrace.host.logs import log_to_stderr
 from headrace.host.pidfile import PidFile
 from headrace.host.sockets import adopt, bind_all, close
@@ -32,28 +34,37 @@ STREAM_LOGS = (None, "-")
 
 def launch(target: str, found: Found, settings: Settings) -> None:
     """Serve `found` in workers until somebody asks for the end. Raises StartError."""
-    plan = _plan(target, found, settings)
+    plan, audit = _plan(target, found, settings), Audit(settings.audit_log)
     _enter(settings)
-    notifier = Notifier(os.environ)
-    with contextlib.ExitStack() as stack:
-        sockets = stack.enter_context(_listening(settings))
-        pidfile = None
-        if settings.pidfile is not None:
-            pidfile = stack.enter_context(contextlib.closing(PidFile(settings.pidfile)))
-        shell = _leave_terminal(settings, notifier)
-        if pidfile is not None:
-            pidfile.write(os.getpid())
-        _drop_rights(settings)
-        log_to_stderr(settings.log_level, settings.error_log)
-        announcer = Announcer(sockets, settings.scheme, notifier, pidfile, shell)
-        tree = Tree(policy_of(settings, is_engine=found.app is None))
-        try:
+    notifier, shell = Notifier(os.environ), None
+    try:
+        with contextlib.ExitStack() as stack:
+            source = plan.settings["on_shutdown"]
+            stack.callback(lambda: farewell.tell_in_child(source, audit.report))
+            sockets = stack.enter_context(_listening(settings))
+            pidfile = None
+            if settings.pidfile is not None:
+                pidfile = stack.enter_context(contextlib.closing(PidFile(settings.pidfile)))
+            shell = _leave_terminal(settings, notifier)
+            if pidfile is not None:
+                pidfile.write(os.getpid())
+            stack.enter_context(shutdown_keys.told(plan.shutdown_key, settings))
+            _drop_rights(settings)
+            log_to_stderr(settings.log_level, settings.error_log)
+            announcer = Announcer(sockets, settings.scheme, notifier, pidfile, shell)
+            tree = Tree(policy_of(settings, is_engine=found.app is None))
+            arbiter = Arbiter(tree, plan, settings, sockets, announcer, audit)
             with asyncio.Runner() as runner:  # uvloop keeps SIGCHLD for itself
-                runner.run(Arbiter(tree, plan, settings, sockets, announcer).run())
-        except StartError as error:
-            told = getattr(error, "traceback", "").rstrip()
-            announcer.failed(f"{told}\nheadrace: {error}".lstrip(), error.exit_code)
-            raise
+                runner.run(arbiter.run())
+    except StartError as error:
+        if shell is not None:  # its command may look at once for what is left
+            shell.tell(_outcome(error))
+        raise
+
+
+def _outcome(error: StartError) -> Outcome:
+    told = getattr(error, "traceback", "").rstrip()
+    return Outcome(error.exit_code, f"{told}\nheadrace: {error}".lstrip())
 
 
 def policy_of(settings: Settings, *, is_engine: bool) -> TreePolicy:
@@ -62,6 +73,7 @@ def policy_of(settings: Settings, *, is_engine: bool) -> TreePolicy:
         workers=1 if is_engine else settings.workers,
         is_engine=is_engine,
         grace_s=settings.graceful_timeout_s,
+        drain_delay_s=settings.drain_delay_s,
         startup_timeout_s=settings.startup_timeout_s,
         silence_s=settings.worker_timeout_s,
         stop_first=settings.reload == "stop_first",
@@ -92,7 +104,10 @@ def _plan(target: str, found: Found, settings: Settings) -> Plan:
         )
     context_of(settings)  # wrong papers are told now, not by every worker
     told = packed({name: getattr(settings, name) for name in NAMES})
-    return Plan(target, found.app, found.deployments, told, 0, 0)
+    shutdown_keys.check_daemon(settings)
+    key = shutdown_keys.made(settings)
+    said = (key, found.options, found.files)
+    return Plan(target, found.app, found.deployments, told, 0, 0, *said)
 
 
 def _enter(settings: Settings) -> None:

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from headrace.host.connection import EXTENSION, SMALL_BYTES, Lane
+from headrace.host.connection import SMALL_BYTES, Lane
 from headrace.host.doorkeeper import Doorkeeper, Entry
 from headrace.host.funnel import Funnel
 from headrace.host.grammar import (
@@ -31,6 +26,7 @@ from headrace.host.grammar import (
     follow_target,
     too_long,
 )
+from headrace.host.lean import Cycle, LeanProtocol
 from headrace.host.limits import Limits
 from headrace.host.refusals import FULL, NOT_HTTP, refusal
 from headrace.host.switching import parser_of_body
@@ -44,18 +40,18 @@ SLASH = ord("/")
 PROBES = b"/-/health"
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(LeanProtocol):
     """One connection; see `host.connection.Connection` for what an application sees of it.
 
     uvicorn closes every connection that looks idle when it shuts down, also those whose next
     request is already in the kernel: its client sees a reset. Ours answers that request with
-    `Connection: close`, and closes what stays silent for `LINGER_S`.
+    `Connection: close`, and closes what stays silent for `drain_linger_s`.
     """
 
     lost = False
     on_lost: Callable[[], None] | None = None
     _leaving = False
-    _active: RequestResponseCycle | None = None
+    _active: Cycle | None = None
     _lane: Lane | None = None
     _funnel: Funnel | None = None
     _refused = _in_headers = False
@@ -67,6 +63,8 @@ class Protocol(HttpToolsProtocol):
     _in_body = _skips_body = False
     _good_host = b""
     _on_probation = False
+    _dates: list[tuple[bytes, bytes]] | None = None
+    _dated = b""
 
     def __init__(self, *args: Any, limits: Limits, doorkeeper: Doorkeeper, **kwargs: Any) -> None:
         """Take what uvicorn gives, and what is the server's."""
@@ -82,16 +80,18 @@ class Protocol(HttpToolsProtocol):
         if cycle is None or cycle.scope is not scope or cycle.response_started:
             return False
         cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()  # whoever waits in `receive` hears that it is over
+        cycle.wake()  # whoever waits in `receive` hears that it is over
         if self.lost:
             return True
-        dated = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
+        if cycle.default_headers is not self._dates:  # uvicorn makes them anew once a second
+            self._dates = cycle.default_headers
+            self._dated = b"".join([b"%s: %s\r\n" % header for header in self._dates])
         closing = b"" if cycle.keep_alive else b"connection: close\r\n"
-        head = b"%s%s%s%s\r\n" % (STATUS_LINE[status], dated, closing, headers)
+        head = (STATUS_LINE[status], self._dated, closing, headers, b"\r\n")
         if len(body) < SMALL_BYTES:
-            self.transport.write(head + body)
+            self.transport.write(b"".join((*head, body)))
         else:
-            self.transport.write(head)
+            self.transport.write(b"".join(head))
             self.transport.write(body)
         if closing:
             self.transport.close()
@@ -112,49 +112,56 @@ class Protocol(HttpToolsProtocol):
             return
         self._came = data
         had = len(self.cycle.body) if self._in_body else 0
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self.refuse(*self._wrong)
+        except HttpParserUpgrade as upgrade:
+            self._switch(data[upgrade.args[0] :])
         if self._refused:
             return
         if self._in_headers:
-            self._fed_bytes += len(data)
-            if self._fed_bytes > self._limits.max_header_bytes:
-                self.refuse(*too_long(self.url, self._limits))
+            self._count_headers(len(data))
         elif self._in_body and self._length == CHUNKED:
             self._count_trimmings(had, len(data))
         elif self._funnel is not None:
             self._funnel.take_over()
 
+    def _count_headers(self, came: int) -> None:
+        self._fed_bytes += came
+        if self._fed_bytes > self._limits.max_header_bytes:
+            self.refuse(*too_long(self.url, self._limits))
+
     def _count_trimmings(self, had: int, came: int) -> None:
         """Bound trailers and chunks' extensions: what comes without a byte of a body."""
-        if len(self.cycle.body) != had or self._is_idle():
+        if len(self.cycle.body) != had or self.is_idle():
             self._fed_bytes = 0
             return
         self._fed_bytes += came
-        if self._fed_bytes > self._limits.max_header_bytes:
-            most = self._limits.max_header_bytes
+        if self._fed_bytes > (most := self._limits.max_header_bytes):
             self.refuse(431, f"trailers or chunk extensions are over {most} bytes")
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Read on behind the headers of a request that would switch protocols, to its end."""
+    def _switch(self, rest: bytes) -> None:
+        """Begin a WebSocket; read on to its end in a request for any other protocol."""
+        if self._should_upgrade():
+            self.handle_websocket_upgrade()
+            return
         if not self._skips_body:
             self._refused = True
             return
         self._skips_body = False
-        upgrade = sys.exception()
-        rest = self._came[upgrade.args[0] :] if isinstance(upgrade, HttpParserUpgrade) else b""
         self.parser = parser_of_body(self._length, self.on_body, self._end_of_last_body)
         try:
             self.parser.feed_data(rest)
         except HttpParserError:
-            self.send_400_response("")
+            self.refuse(*self._wrong)
 
     def _end_of_last_body(self) -> None:
         self._refused = True
         self.on_message_complete()
 
-    def _check_headers(self) -> None:
+    def _check_headers(self, version: str) -> None:
         """Refuse what two servers could read in two ways."""
-        version = self.parser.get_http_version()
         self._length, self._good_host = check_headers(self.headers, version, self._good_host)
         if self.url[0] != SLASH or b"#" in self.url:  # nearly all targets are plain paths
             follow_target(self.url, self.parser.get_method(), self.headers)
@@ -179,10 +186,6 @@ class Protocol(HttpToolsProtocol):
         else:
             raise Unclear(*FULL)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words say less
-        """Refuse a request that is no good as HTTP."""
-        self.refuse(*self._wrong)
-
     def refuse(self, status: int, detail: str) -> None:
         """Answer a request that has no task yet, and end the connection in order.
 
@@ -201,7 +204,7 @@ class Protocol(HttpToolsProtocol):
             active.disconnected = True  # its task, if it has one, hears that nobody is there
             active.message_event.set()
         self._leave_lane()
-        if not (self._in_body and self._is_idle()):  # else it has its answer
+        if not (self._in_body and self.is_idle()):  # else it has its answer
             self.transport.write(refusal(status, detail))
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -211,7 +214,7 @@ class Protocol(HttpToolsProtocol):
         """Refuse a client that dawdles over its headers, or over a small body."""
         if self._refused or not self._began:
             return
-        if self._in_body and self._is_idle() and now > self.silent_since + LEFTOVER_S:
+        if self._in_body and self.is_idle() and now > self.silent_since + LEFTOVER_S:
             self.transport.close()  # it has its answer, and sends on what nobody reads
         if self.flow.read_paused:  # it is we who do not listen
             self._began = now
@@ -225,10 +228,7 @@ class Protocol(HttpToolsProtocol):
             self.refuse(408, f"the headers did not come within {limits.header_timeout_s:g} s")
 
     def check_writing(self, now: float) -> None:
-        """Give up a client that takes nothing of what it is sent.
-
-        A task that waits for room is woken by the loss, and finds nobody there.
-        """
+        """Give up a client that takes nothing; a task that waits for room hears of the loss."""
         if self._stall.seconds(self.transport, now) > self._limits.write_timeout_s:
             drop(self.transport)
 
@@ -253,17 +253,15 @@ class Protocol(HttpToolsProtocol):
         self._leave_lane()
         if self._active is not None:  # uvicorn knows the last one only, and others may be piped
             self._active.disconnected = True
-            self._active.message_event.set()
+            self._active.wake()
         if self.on_lost is not None:
             self.on_lost()
 
     def on_message_begin(self) -> None:
-        """Put ourselves into the new request's scope."""
+        """Begin to count a request's time."""
         super().on_message_begin()
         self._fed_bytes, self._wrong = 0, NOT_HTTP
         self._in_headers, self._began = True, self.loop.time()
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        scope["extensions"] = {EXTENSION: self}
 
     def on_headers_complete(self) -> None:
         """Check the headers as a whole; make a leaving connection's next answer its last one."""
@@ -271,20 +269,21 @@ class Protocol(HttpToolsProtocol):
         try:
             came = self._fed_bytes + len(self._came)
             check_sizes(self.headers, self.url, self._limits, came)
-            self._check_headers()
+            version = self.parser.get_http_version()
+            self._check_headers(version)
             if self._on_probation:
                 self._check_room()
-        except Unclear as error:  # the parser stops, and uvicorn calls send_400_response
+        except Unclear as error:  # the parser stops, and tells `data_received`
             self._wrong = (error.status, error.detail)
             raise
         self._in_body = True
-        super().on_headers_complete()
+        self.begin(version)
         if self._length == CHUNKED:
             self.headers = []  # for trailers: they are not to pass for headers
         if self._leaving or self.parser.should_upgrade():
             self._let_it_be_the_last()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def enter(self, cycle: Cycle, app: Any) -> None:
         """Begin a request: on the express lane if it has one and may take it, else as a task."""
         self._active = cycle
         lane = self._lanes.get(cycle.scope["path"])
@@ -294,9 +293,9 @@ class Protocol(HttpToolsProtocol):
     def run(self, app: Any) -> None:
         """Answer the request under way by ASGI: see `host.connection.Connection`."""
         if (cycle := self._active) is not None:
-            super()._start_asgi_task(cycle, fitted(app, cycle))
+            self.start(cycle, fitted(app, cycle))
 
-    def _may_take(self, lane: Lane, cycle: RequestResponseCycle) -> bool:
+    def _may_take(self, lane: Lane, cycle: Cycle) -> bool:
         """Set a request of known length on the express lane, a large body's landing made."""
         is_next = not self.flow.write_paused and cycle.more_body and cycle is self.cycle
         if not is_next or self.parser.should_upgrade():
@@ -356,14 +355,14 @@ class Protocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self.enter(*self.pipeline.pop())
         else:
             self.silent_since = self.loop.time()
 
     @property
     def waiting_since(self) -> float:
         """See `host.doorkeeper.Guest`."""
-        if self._refused or self.transport.is_closing() or not self._is_idle():
+        if self._refused or self.transport.is_closing() or not self.is_idle():
             return math.inf
         return self._began if self._in_headers else self.silent_since
 
@@ -373,7 +372,7 @@ class Protocol(HttpToolsProtocol):
 
     def close_if_silent(self, before: float) -> None:
         """Close a connection that is idle, and has been since `before` on the loop's clock."""
-        if self.silent_since < before and self._is_idle() and not self._in_headers:
+        if self.silent_since < before and self.is_idle() and not self._in_headers:
             self.transport.close()
 
     def shutdown(self) -> None:
@@ -381,20 +380,21 @@ class Protocol(HttpToolsProtocol):
         if self._leaving:
             return
         self._leaving = True
-        if self._is_idle():
-            self.loop.call_later(LINGER_S, self._close_if_idle)
+        if self.is_idle():
+            self.loop.call_later(self._limits.drain_linger_s, self._close_if_idle)
         else:
             self.cycle.keep_alive = False
 
     def _let_it_be_the_last(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle  # None for a WebSocket
+        cycle: Cycle | None = self.cycle  # None for a WebSocket
         if cycle is not None:
             cycle.keep_alive = False
 
     def _close_if_idle(self) -> None:
-        if self._is_idle():
+        if self.is_idle():
             self.transport.close()
 
-    def _is_idle(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+    def is_idle(self) -> bool:
+        """Tell whether no request is under way."""
+        cycle: Cycle | None = self.cycle  # None before the first request
         return cycle is None or cycle.response_complete

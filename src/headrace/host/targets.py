@@ -20,6 +20,7 @@ from headrace.model.names import did_you_mean
 from headrace.model.recording import recording
 from headrace.model.served import Served, describe
 from headrace.model.source import import_file
+from headrace.settings.said import Said
 
 USUAL = ("server", "app", "application")
 """Where a module that is not asked for one name has what it serves."""
@@ -32,6 +33,10 @@ class Found(Struct, frozen=True):
     settings: dict[str, Any] = {}
     app: Kind | None = None
     """What kind of application it is, where it is no model."""
+    options: dict[str, dict[str, Said]] = {}
+    """Options of its deployments that were said outside of its code."""
+    files: list[str] = []
+    """Where its code came from."""
 
 
 def find(target: str) -> Found:

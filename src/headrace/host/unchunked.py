@@ -17,7 +17,7 @@ from headrace.host.unsent import drop
 
 def fitted(app: Any, cycle: RequestResponseCycle) -> Any:
     """Return the application as it is to be run for this request."""
-    return _Unchunked(app, cycle) if _is_old(cycle) else app
+    return app if cycle.scope["http_version"] == "1.1" else _Unchunked(app, cycle)
 
 
 def cut(transport: asyncio.Transport, cycle: RequestResponseCycle | None) -> None:

@@ -22,7 +22,15 @@ class FrontDoor:
     ) -> None:
         """`models` are the models' paths; `lanes` have those that our own protocol may take."""
         self._endpoints, self._models = endpoints, models
-        self.lanes = lanes
+        self.lanes = dict(lanes)
+
+    def switch(
+        self, endpoints: Mapping[str, App], lanes: Mapping[str, Lane], models: Collection[str]
+    ) -> None:
+        """Let other endpoints answer from now on, on the connections that are open, too."""
+        self._endpoints, self._models = endpoints, models
+        self.lanes.clear()  # connections hold on to this very dict
+        self.lanes.update(lanes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection's scope."""

@@ -16,9 +16,14 @@ from headrace.http.guard import LABEL, LEAST_STATUS, MOST_STATUS, Answer, Life
 from headrace.http.hangup import connection_of
 from headrace.http.messages import BODILESS, Message, Scope, Send
 
-_LINES = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9a-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)*")
+_line = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n").fullmatch
 """Names in small letters: others are the guard's to write."""
-
+_LENGTH = b"content-length"
+_GUARDS = frozenset((b"connection", _LENGTH, b"transfer-encoding"))
+_OFTEN = frozenset((b"content-type", b"cache-control", b"vary", b"content-encoding", b"server"))
+MOST_KNOWN, LONGEST_KNOWN = 256, 128
+_known: dict[tuple[bytes, bytes], bytes] = {}
+"""Lines found good before: an application has few, and sends them with every response."""
 
 LISTENING_S, MOST_UNHEARD = 1.0, 1000
 """How long an application may send to nobody, and how much: one that never waits stops the loop."""
@@ -31,15 +36,16 @@ class ClientGone(OSError):
 class DirectAnswer(Answer):
     """See `Answer`."""
 
-    __slots__ = ("_connection", "_held", "_length", "_lines", "_lost_at", "_scope", "_unheard")
+    _held: Message | None = None
+    _length: bytes | None = None
+    label = b""
+    _unheard, _lost_at = 0, 0.0
 
     def __init__(self, scope: Scope, send: Send, given: bytes = b"") -> None:
         """See `Answer`."""
-        super().__init__(scope, send, given)
-        self._scope = scope
-        self._connection = connection_of(scope)
-        self._held: Message | None = None
-        self._unheard, self._lost_at = 0, 0.0
+        self.pass_on, self._given = send, given
+        self._is_bodiless = scope["method"] == "HEAD"
+        self._scope, self._connection = scope, connection_of(scope)
 
     async def send(self, message: Message) -> None:
         """See `Answer`. Raises ClientGone."""
@@ -73,39 +79,50 @@ class DirectAnswer(Answer):
 
     def _is_in_order(self, message: dict[str, Any]) -> bool:
         """Tell whether this is a start that nothing is wrong with; make its lines."""
-        status, headers = message.get("status"), message.get("headers", ())
+        status = message.get("status")
         if message.get("type") != "http.response.start" or type(status) is not int:
             return False
         if not LEAST_STATUS <= status <= MOST_STATUS or status in BODILESS:
             return False
+        lines: list[bytes] = []
         try:
-            lines = b"".join([b"%s: %s\r\n" % (name, value) for name, value in headers])
-            named = dict(headers)
+            for header in message.get("headers", ()):
+                line = _known.get(header)
+                lines.append(self._new_line(*header) if line is None else line)
         except (TypeError, ValueError):
             return False
-        if not len(named) == len(headers) == lines.count(b"\r\n") or not _LINES.fullmatch(lines):
-            return False  # there is one twice, or a line break inside a value, or worse
-        if b"connection" in named or b"transfer-encoding" in named:
-            return False
-        self._lines, self._length = lines, named.get(b"content-length")
-        self.label = named.get(LABEL, b"")
+        if not self.label:
+            self.label = self._given
+            lines.append(b"x-request-id: %s\r\n" % self._given)
+        self._lines = lines
         return True
+
+    def _new_line(self, name: bytes, value: bytes) -> bytes:
+        """Return a header's line; none yet for the length, which is the body's own.
+
+        Raises ValueError and TypeError for what is the guard's to write.
+        """
+        if name == _LENGTH and self._length is None:
+            self._length = value
+            return b""
+        line = b"%s: %s\r\n" % (name, value)
+        if name in _GUARDS or not _line(line):
+            raise ValueError(name)
+        if name == LABEL:
+            self.label = value
+        elif name in _OFTEN and len(value) <= LONGEST_KNOWN and len(_known) < MOST_KNOWN:
+            _known[name, value] = line
+        return line
 
     def _leaves_at_once(self, held: Message, message: Message, connection: Connection) -> bool:
         """Send a response that is whole now; tell if that was possible."""
         body = message.get("body", b"")
         if message["type"] != "http.response.body" or message.get("more_body"):
             return False
-        if type(body) is not bytes:
+        if type(body) is not bytes or self._is_bodiless:
             return False
-        size, length, lines = b"%d" % len(body), self._length, self._lines
-        if self._is_bodiless:
-            body = b""
-        elif length is None:
-            lines = b"%scontent-length: %s\r\n" % (lines, size)
-        elif length != size:
+        size = b"%d" % len(body)
+        if self._length is not None and self._length != size:
             return False
-        if not self.label:
-            self.label = self._given
-            lines = b"%sx-request-id: %s\r\n" % (lines, self._given)
-        return connection.respond(self._scope, held["status"], lines, body)
+        self._lines.append(b"content-length: %s\r\n" % size)
+        return connection.respond(self._scope, held["status"], b"".join(self._lines), body)

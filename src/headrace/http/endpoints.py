@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from headrace.core.messages import DeploymentId
-from headrace.errors import BadRequest, HeadraceError, MethodNotAllowed
+from headrace.errors import BadRequest, HeadraceError, MethodNotAllowed, Refused
 from headrace.host.connection import Connection
 from headrace.http.body import ClientLeft, declared, too_large
 from headrace.http.hangup import connection_of, cut_off, followed
@@ -30,6 +30,7 @@ from headrace.runtime.driver import Driver, Ending
 from headrace.runtime.metrics import Endings
 
 log = logging.getLogger("headrace.http")
+AGAIN_S = 1.0
 _OK = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %s\r\n"
 
 
@@ -74,16 +75,30 @@ class ModelEndpoint:
         region: Region | None = None,
     ) -> None:
         """Large bodies go into `region`, if there is one."""
-        self._driver, self._deployment, self._endings = driver, deployment, endings
+        self._driver, self._endings = driver, endings
+        self.lead_to(deployment, limits=limits, traits=traits, region=region)
+
+    def lead_to(
+        self, deployment: DeploymentId, *, limits: Limits, traits: Traits, region: Region | None
+    ) -> None:
+        """Ask this deployment from now on, also for requests whose bodies are on their way."""
+        driver, self._deployment, self._is_closed = self._driver, deployment, False
         self._limits, self._wants_head = limits, traits.wants_head
-        self._streams = Streams(driver, deployment, endings) if traits.streams else None
+        self._streams = Streams(driver, deployment, self._endings) if traits.streams else None
         self._intake = Intake(driver, deployment, region, limits.max_body_bytes)
+
+    def close(self) -> None:
+        """Lead nowhere from now on: there is no model behind it, or not yet another one."""
+        self._is_closed = True
 
     # --- the express lane ------------------------------------------------------------------
 
     def take(self, scope: Scope, body: bytes, connection: Connection) -> None:
         """Answer one whole request through its connection."""
-        self._answer(scope, body, connection, time.monotonic())
+        if self._streams is None:
+            self._answer(scope, body, connection, time.monotonic())
+        else:  # since its first byte came, a reload has made it a model that streams
+            connection.run(self)
 
     def land(self, scope: Scope, length: int, connection: Connection) -> BodyLanding | None:
         """Make a place for a large body; None for what is to be refused, which ASGI words."""
@@ -107,6 +122,7 @@ class ModelEndpoint:
             if self._limits.keys is not None:
                 self._limits.keys.admit(scope, headers)
             envelope = self._envelope(scope, headers, label, began, body)
+            self._check_whole()
             asked = self._driver.ask(self._deployment, envelope, ended)
         except HeadraceError as error:
             ended(error)
@@ -177,6 +193,10 @@ class ModelEndpoint:
         finally:
             left()  # no news if it has ended; the task itself may have been cancelled
 
+    def _check_whole(self) -> None:
+        if self._streams is not None:  # an answer in parts needs ASGI, and the body is past that
+            raise Refused("the model was reloaded while the body came", retry_after_s=AGAIN_S)
+
     def _envelope(
         self,
         scope: Scope,
@@ -186,6 +206,8 @@ class ModelEndpoint:
         body: bytes | Slot,
     ) -> Envelope:
         _check_method(scope)
+        if self._is_closed:
+            raise Refused("a reload is replacing this model", retry_after_s=AGAIN_S)
         timeout_s = self._limits.timeout_s
         if b"x-request-timeout-seconds" in headers:
             timeout_s = min(timeout_s, _seconds(headers[b"x-request-timeout-seconds"]))

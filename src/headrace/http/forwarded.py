@@ -16,6 +16,8 @@ from headrace.http.messages import App, Receive, Scope, Send
 
 ANYONE, UNIX = "*", "unix"
 SECURE = {"http": "https", "ws": "wss"}
+PEER = "headrace.peer"
+"""Where a scope keeps the socket's own address, when a proxy's word stands in its place."""
 MOST_REMEMBERED = 4096
 
 
@@ -48,7 +50,7 @@ class Proxies:
             return
         told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         if told and (client := self._client(b",".join(told).decode("latin-1").split(","))):
-            scope["client"] = (client, 0)
+            scope[PEER], scope["client"] = peer, (client, 0)
         schemes = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
         if schemes and schemes[-1].rpartition(b",")[2].strip().lower() in (b"https", b"wss"):
             scope["scheme"] = SECURE.get(scope["scheme"], scope["scheme"])

@@ -67,6 +67,9 @@ class Guard:
             raise
         except Exception as raised:  # noqa: BLE001 - the client waits for a response
             error = raised
+        else:
+            if answer.life is Life.ENDED and answer.fault is None:
+                return
         if answer.fault is not None:
             error = answer.fault  # also where the application made nothing of it
         elif error is None and answer.life is not Life.ENDED:
@@ -104,17 +107,15 @@ def _abort(connection: Any, error: Exception) -> None:
 class Answer:
     """One response on its way out."""
 
-    __slots__ = ("_given", "_is_bodiless", "_left", "fault", "label", "life", "pass_on", "refusal")
+    life = Life.FRESH
+    fault: BadAnswer | None = None
+    refusal: HeadraceError | None = None
+    """Why the request is refused, which no answer of the application's is to hide."""
+    _left: int | None = None
 
     def __init__(self, scope: Scope, send: Send, given: bytes = b"") -> None:
         """Send by `send`; a response without a label is `given` one."""
-        self.pass_on, self._given = send, given
-        self.life = Life.FRESH
-        self.fault: BadAnswer | None = None
-        self.refusal: HeadraceError | None = None
-        """Why the request is refused, which no answer of the application's is to hide."""
-        self.label = given
-        self._left: int | None = None
+        self.pass_on, self._given, self.label = send, given, given
         self._is_bodiless = scope["method"] == "HEAD"
 
     async def send(self, message: Message) -> None:

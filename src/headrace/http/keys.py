@@ -24,6 +24,7 @@ ENV, FILE = "env:", "file:"
 SHORT = 16
 LONGEST_FILE_BYTES = 1 << 20
 EVERY_S = 1.0
+FINGERPRINT = 8
 _BEARER = b"bearer "
 _sendable = re.compile(r"[\x21-\x7e]+").fullmatch
 
@@ -70,6 +71,12 @@ class Keys:
         if not carriers:
             raise _refusal(bool(offered))
         return carriers
+
+    def fingerprint(self, headers: Mapping[bytes, bytes]) -> str:
+        """Return how a record names the key that a request brings. Raises Unauthorized."""
+        carriers = self.check(headers)
+        key = next(key for name, key in _offered(headers) if name in carriers)
+        return sha256(key).hexdigest()[:FINGERPRINT]
 
     def _opens(self, key: bytes) -> bool:
         digest, is_known = sha256(key).digest(), False

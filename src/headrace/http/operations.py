@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from headrace.http.pages import asset, page
 from headrace.http.problems import problem
 from headrace.runtime.driver import Driver
 from headrace.runtime.metrics import CONTENT_TYPE, Endings, render
+from headrace.runtime.resources import with_figures
 from headrace.runtime.status import status_of
 
 UNAVAILABLE = 503
@@ -40,6 +41,8 @@ class Operations:
         self._write, self._document = document, b""
         self._version, self._began = version, time.monotonic()
         self._started = False
+        self.more: Callable[[], Iterable[str]] = tuple
+        """Metrics of others, line by line."""
 
     def endpoints(self) -> dict[str, App]:
         """Return every path with what answers there: `/-/x`, and its alias `/x`."""
@@ -68,6 +71,10 @@ class Operations:
             "/": _for_browsers(answering_get(lambda: page("index", "")), answering_get(self._info)),
         }
 
+    def changed(self) -> None:
+        """The models are others now: what was written of them is written anew."""
+        self._document = b""
+
     def _live(self) -> Response:
         return as_json({"status": "ok"})
 
@@ -93,7 +100,7 @@ class Operations:
         deployments = {
             name: {
                 "routes": [path for path, there in self._routes.items() if there == name],
-                **said,
+                **with_figures(said),
                 "ended": {str(code): count for code, count in self._endings[name].statuses.items()},
             }
             for name, said in status.deployments.items()
@@ -104,12 +111,14 @@ class Operations:
                 "version": self._version,
                 "status": status.state,
                 "uptime_s": round(time.monotonic() - self._began, 3),
+                "generation": self._driver.roster.generation.told(),
                 "deployments": deployments,
             }
         )
 
     def _metrics(self) -> Response:
-        text = render(self._driver, self._endings).encode()
+        more = "".join(f"{line}\n" for line in self.more())
+        text = f"{render(self._driver, self._endings)}{more}".encode()
         return Response(200, text, [(b"content-type", CONTENT_TYPE.encode())])
 
     def _list_routes(self) -> Response:

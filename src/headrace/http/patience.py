@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from headrace.core.messages import DeploymentId
 from headrace.host.connection import Connection, Landing
-from headrace.http.endpoints import ModelEndpoint
+from headrace.http.endpoints import Limits, ModelEndpoint, Traits
 from headrace.http.messages import Receive, Scope, Send
+from headrace.memory.arena import Region
 
 DEADLINE = b"x-request-timeout-seconds"
 
@@ -27,6 +29,16 @@ class PatientEndpoint:
         """See `ModelEndpoint`."""
         _forget_deadline(scope)
         return self._endpoint.land(scope, length, connection)
+
+    def lead_to(
+        self, deployment: DeploymentId, *, limits: Limits, traits: Traits, region: Region | None
+    ) -> None:
+        """See `ModelEndpoint`."""
+        self._endpoint.lead_to(deployment, limits=limits, traits=traits, region=region)
+
+    def close(self) -> None:
+        """See `ModelEndpoint`."""
+        self._endpoint.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See `ModelEndpoint`."""

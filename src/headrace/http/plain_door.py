@@ -8,7 +8,7 @@ an answer (background tasks) counts; a stream hears of it, by the OSError that A
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,22 +34,22 @@ class Terms:
     pace: Pace
     is_direct: bool = True
     """Nothing stands around it that has to see its responses."""
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
     """What its lifespan yielded."""
 
 
 class PlainDoor:
-    """Our paths below `/-/`, and an application everywhere else."""
+    """Our paths, all those below `/-/` among them, and an application everywhere else."""
 
     def __init__(self, app: App, ours: Mapping[str, App], lane: Lane | None = None) -> None:
         """`lane` takes the application's requests past ASGI, if there is one."""
         self._app, self._ours = app, ours
-        self.lanes: Mapping[str, Lane] = {} if lane is None else _Everywhere(lane)
+        self.lanes: Mapping[str, Lane] = {} if lane is None else _Everywhere(lane, ours)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one connection's scope; what is returned is the chosen one's own coroutine."""
         path: str = scope["path"]
-        if path.startswith(OURS) and scope["type"] == "http":
+        if (path.startswith(OURS) or path in self._ours) and scope["type"] == "http":
             return self._ours.get(path, self._not_found)(scope, receive, send)
         return self._app(scope, receive, send)
 
@@ -63,18 +63,18 @@ class PlainDoor:
 class _Everywhere(dict[str, Lane]):
     """One lane for every path but ours."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, ours: Collection[str]) -> None:
         super().__init__({"": lane})
-        self._lane = lane
+        self._lane, self._ours = lane, ours
 
     def __getitem__(self, path: str) -> Lane:
-        if path.startswith(OURS):
+        if path.startswith(OURS) or path in self._ours:
             raise KeyError(path)
         return self._lane
 
     def get(self, path: str, default: Any = None) -> Any:
         """See `dict`."""
-        return default if path.startswith(OURS) else self._lane
+        return default if path.startswith(OURS) or path in self._ours else self._lane
 
 
 class AsgiDoor:
@@ -86,28 +86,23 @@ class AsgiDoor:
         self._guard = Guard(app)
         self._answer = DirectAnswer if terms.is_direct else Answer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See `App`."""
-        headers = dict(scope["headers"])
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """See `App`: what is returned is the guard's own coroutine, for each costs its time."""
+        terms, headers = self._terms, dict(scope["headers"])
         label = _labelled(scope, headers)
-        scope["state"] = dict(self._terms.state)
-        if self._terms.root_path:
-            _mount(scope, self._terms.root_path)
+        scope["state"] = terms.state.copy()
+        if terms.root_path:
+            _mount(scope, terms.root_path)
         enter(scope, label)
         if scope["type"] == "websocket":
-            await self._socket(scope, receive, send, label)
-            return
+            return self._socket(scope, receive, send, label)
         answer = self._answer(scope, send, label)
         if b"content-length" in headers or b"transfer-encoding" in headers:
-            most = self._terms.pace.most_bytes
+            most = terms.pace.most_bytes
             if most is not None and (declared(headers.get(b"content-length")) or 0) > most:
-                await respond(send, from_error(too_large(most), label.decode()), label)
-                return
-            await self._guard.run(
-                scope, _Bounded(receive, answer, self._terms.pace).receive, answer
-            )
-        else:
-            await self._guard.run(scope, receive, answer)
+                return respond(send, from_error(too_large(most), label.decode()), label)
+            receive = _Bounded(receive, answer, terms.pace).receive
+        return self._guard.run(scope, receive, answer)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, label: bytes) -> None:
         try:

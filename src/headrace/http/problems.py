@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -34,9 +34,11 @@ def problem(  # noqa: PLR0913 - the members of a problem document
     retry_after_s: float | None = None,
     headers: Sequence[tuple[bytes, bytes]] = (),
     traceback: str = "",
+    more: Mapping[str, object] | None = None,
 ) -> Response:
     """Return a problem document as a response."""
     members: dict[str, Any] = {
+        **(more or {}),
         "type": "about:blank",
         "title": title(status),
         "status": status,
@@ -66,6 +68,7 @@ def from_error(error: HeadraceError, label: str) -> Response:
         path=path,
         retry_after_s=error.retry_after_s,
         headers=encoded(error.headers.items()),
+        more=error.members,
     )
 
 

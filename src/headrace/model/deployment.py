@@ -12,6 +12,7 @@ from headrace.model.ranges import CHECKS, SECRET
 
 Devices = Literal["auto", "cpu", "cuda"] | Sequence[int]
 Executor = Literal["process", "inline"]
+Load = Literal["eager", "lazy", "background", "scheduled"]
 C = TypeVar("C", bound=type)
 
 _NOTE = "__headrace_options__"
@@ -39,6 +40,11 @@ class OptionWords(TypedDict, total=False):
     retry_on_crash: bool
     isolate_batch_errors: bool
     startup_timeout_s: float
+    load: Load
+    load_at: str | None
+    unload_at: str | None
+    idle_unload_s: float | None
+    memory_needed_bytes: int | None
     env: Mapping[str, str]
     max_body_bytes: int | None
     api_keys: str | Sequence[str] | None
@@ -86,6 +92,16 @@ class Options:
     """Whether a batch that raises is run again in halves, so that only the guilty fail."""
     startup_timeout_s: float = 600.0
     """How long a copy may take from its start to the end of `setup`."""
+    load: Load = "eager"
+    """When: before the server is ready, when first asked, beside a ready server, by timetable."""
+    load_at: str | None = None
+    """When to load it by itself, as cron text in local time: `0 6 * * *`."""
+    unload_at: str | None = None
+    """When to unload it by itself, likewise; requests under way end first."""
+    idle_unload_s: float | None = None
+    """Unload it when nobody has used it for so long; the next request loads it again."""
+    memory_needed_bytes: int | None = None
+    """What each copy takes when it is loaded; else the most that was measured of one."""
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Environment variables of the copies."""
     max_body_bytes: int | None = None
@@ -102,6 +118,8 @@ class Options:
             if wish is not None:
                 found = "" if option in SECRET else f", not {value!r}"
                 raise ConfigError(f"deployment option `{option}` must be {wish}{found}")
+        if self.load == "scheduled" and self.load_at is None:
+            raise ConfigError('deployment option `load="scheduled"` needs `load_at`, as cron text')
         # Copies, so that a caller's list or dict cannot change a frozen value from afar.
         object.__setattr__(self, "env", dict(self.env))
         if not isinstance(self.devices, str):

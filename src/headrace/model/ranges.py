@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 
+from headrace.core.cron import parse
+
 Check = Callable[[object], str | None]
 """Says what is wanted if the value is not it."""
 
@@ -87,6 +89,17 @@ def keys(value: object) -> str | None:
     return None if fits else "a key, `env:NAME`, `file:/path`, or a list of these with at least one"
 
 
+def _timetable(value: object) -> str | None:
+    wish = 'cron text (minute hour day month weekday) such as "0 6 * * *"'
+    if not isinstance(value, str):
+        return wish
+    try:
+        parse(value)
+    except ValueError as error:
+        return f"{wish}: {error}"
+    return None
+
+
 SECRET = ("api_keys",)
 """Options whose values no message may show."""
 
@@ -109,6 +122,11 @@ CHECKS: Mapping[str, Check] = {
     "retry_on_crash": _flag,
     "isolate_batch_errors": _flag,
     "startup_timeout_s": _seconds(zero=False),
+    "load": _one_of("eager", "lazy", "background", "scheduled"),
+    "load_at": _or_none(_timetable),
+    "unload_at": _or_none(_timetable),
+    "idle_unload_s": _or_none(_seconds(zero=False)),
+    "memory_needed_bytes": _or_none(_whole(0)),
     "env": _env,
     "max_queued_bytes": _whole(1),
     "max_body_bytes": _or_none(_whole(1)),

@@ -11,7 +11,7 @@ from typing import assert_never
 
 import msgspec
 
-from headrace.core import intake, streaming
+from headrace.core import admission, intake, streaming
 from headrace.core.engine import Engine
 from headrace.core.messages import (
     Abort,
@@ -25,11 +25,13 @@ from headrace.core.messages import (
     Grant,
     Interrupt,
     Kill,
+    News,
     Outcome,
     Recall,
     ReplicaId,
     RequestId,
     Retired,
+    Say,
     Send,
     Serial,
     Settle,
@@ -39,10 +41,12 @@ from headrace.core.messages import (
     Why,
 )
 from headrace.core.records import Policy
-from headrace.errors import Draining, Expired, HeadraceError, ReplicaLost
+from headrace.errors import HeadraceError, StillLoading
 from headrace.interfaces import Clock, Replica
 from headrace.memory.slots import length_of
 from headrace.model.envelope import Envelope, Part, Reply
+from headrace.runtime.outcomes import ending_of
+from headrace.runtime.roster import Roster
 
 log = logging.getLogger("headrace.runtime")
 
@@ -63,6 +67,13 @@ class Watcher:
 
     def given_up(self, deployment: DeploymentId) -> None:
         """The first start of a deployment failed."""
+
+    def said(self, deployment: DeploymentId, news: News) -> None:
+        """A deployment's model comes or goes."""
+
+    def not_loaded(self, deployment: DeploymentId, refused: StillLoading) -> StillLoading:  # noqa: ARG002
+        """A request is refused for this; return it with what more is to be told."""
+        return refused
 
     def retired(self, deployment: DeploymentId) -> None:
         """Nothing of a deployment is left."""
@@ -102,10 +113,11 @@ class Driver:
         self, engine: Engine, starters: Mapping[str, Starter], clock: Clock = time.monotonic
     ) -> None:
         """`starters` start a replica of a deployment; nothing runs until the first event."""
-        self.engine, self._clock = engine, clock
+        self.engine, self.clock = engine, clock
         self.watcher = Watcher()
         self.replicas: dict[ReplicaId, Replica[Envelope]] = {}
         self.loading: dict[ReplicaId, tuple[float, float, str]] = {}
+        self.roster = Roster()
         self._starters = starters
         self._chance = random.Random().random  # noqa: S311 - spreads restarts, hides nothing
         self._loop = asyncio.get_running_loop()
@@ -120,15 +132,19 @@ class Driver:
 
     def deploy(self, deployment: DeploymentId, policy: Policy, replicas: int | None = None) -> None:
         """Start the replicas of a deployment: as many as its policy says, or `replicas`."""
-        self._do(self.engine.deployed(deployment, policy, self._clock(), replicas))
+        self._tell(self.engine.deployed(deployment, policy, self.clock(), replicas))
 
     def scale(self, deployment: DeploymentId, replicas: int) -> None:
         """Let there be so many replicas of a deployment; those too many end their calls first."""
-        self._tell(self.engine.scaled(deployment, replicas, self._clock()))
+        self._tell(self.engine.scaled(deployment, replicas, self.clock()))
+
+    def carry(self, event: Callable[[Engine, float], Sequence[Action]]) -> None:
+        """Tell the engine of something that happened elsewhere."""
+        self._tell(event(self.engine, self.clock()))
 
     def retire(self, deployment: DeploymentId, grace_s: float) -> None:
         """Take a deployment out of service; `watcher.retired` is called when nothing is left."""
-        self._tell(self.engine.retired(deployment, grace_s, self._clock()))
+        self._tell(self.engine.retired(deployment, grace_s, self.clock()))
 
     def ask(
         self,
@@ -144,14 +160,17 @@ class Driver:
         """
         self._last += 1
         number = RequestId(self._last)
-        actions = self.engine.arrived(
-            number,
-            deployment,
-            deadline=envelope.deadline,
-            now=self._clock(),
-            size_bytes=length_of(envelope.payload),
-            parent=parent,
-        )
+        try:
+            actions = self.engine.arrived(
+                number,
+                deployment,
+                deadline=envelope.deadline,
+                now=self.clock(),
+                size_bytes=length_of(envelope.payload),
+                parent=parent,
+            )
+        except StillLoading as refused:
+            raise self._not_loaded(deployment, refused) from None
         asked = Asked(number, deployment, envelope, ended, heard)
         self._asked[number] = asked
         if actions:
@@ -162,7 +181,10 @@ class Driver:
 
     def coming(self, deployment: DeploymentId, size_bytes: int) -> None:
         """Count so much of a large body that is on its way. Raises Refused if there is no room."""
-        intake.coming(self.engine, deployment, size_bytes, self._clock())
+        try:
+            intake.coming(self.engine, deployment, size_bytes, self.clock())
+        except StillLoading as refused:
+            raise self._not_loaded(deployment, refused) from None
 
     def came(self, deployment: DeploymentId, size_bytes: int) -> None:
         """Count it no longer."""
@@ -170,25 +192,25 @@ class Driver:
 
     def took(self, asked: Asked, parts: int) -> None:
         """So many parts of a streamed answer went on to the reader: there is room for others."""
-        self._do(streaming.took(self.engine, asked.id, parts, self._clock()))
+        self._do(streaming.took(self.engine, asked.id, parts, self.clock()))
         self._flush()
         self._plan_turn()
 
     def hang_up(self, asked: Asked) -> None:
         """Drop a request whose caller is gone."""
         if asked.id in self._asked:
-            self._tell(self.engine.hung_up(asked.id, self._clock()))
+            self._tell(self.engine.hung_up(asked.id, self.clock()))
 
     def stop(self, grace_s: float) -> None:
         """Refuse what comes from now on, end the rest; `watcher.drained` is called at the end."""
-        self._tell(self.engine.asked_to_stop(grace_s, self._clock()))
+        self._tell(self.engine.asked_to_stop(grace_s, self.clock()))
 
     # --- replicas: see `interfaces.Inbox` -------------------------------------------------
 
     def ready(self, replica: ReplicaId) -> None:
         """A replica has loaded."""
         self.loading.pop(replica, None)
-        self._tell(self.engine.replica_ready(replica, self._clock()))
+        self._tell(self.engine.replica_ready(replica, self.clock()))
         self.watcher.replica_ready(replica)
 
     def progress(self, replica: ReplicaId, done: float, total: float, what: str) -> None:
@@ -199,7 +221,7 @@ class Driver:
         self, replica: ReplicaId, serial: Serial, took_s: float, replies: Sequence[Reply]
     ) -> None:
         """A call has ended."""
-        for action in self.engine.finished(replica, serial, took_s, self._clock()):
+        for action in self.engine.finished(replica, serial, took_s, self.clock()):
             if type(action) is Settle and action.outcome is Outcome.ANSWERED:
                 self._end(self._asked.pop(action.request), replies[action.place])
             else:
@@ -208,7 +230,7 @@ class Driver:
 
     def parts(self, replica: ReplicaId, serial: Serial, parts: Sequence[tuple[int, Part]]) -> None:
         """Parts of streamed answers came."""
-        now = self._clock()
+        now = self.clock()
         for place, part in parts:
             request = streaming.part_came(self.engine, replica, serial, place, now)
             asked = None if request is None else self._asked.get(request)
@@ -226,7 +248,7 @@ class Driver:
 
     def returned(self, replica: ReplicaId, serial: Serial) -> None:
         """A recalled call came back."""
-        self._tell(self.engine.returned(replica, serial, self._clock()))
+        self._tell(self.engine.returned(replica, serial, self.clock()))
 
     def gone(self, replica: ReplicaId, why: Why, claimed: Serial, words: str) -> None:
         """A replica has ended."""
@@ -235,13 +257,17 @@ class Driver:
         self.watcher.replica_gone(replica, why, words)
         self._tell(
             self.engine.replica_gone(
-                replica, why, claimed=claimed, now=self._clock(), chance=self._chance()
+                replica, why, claimed=claimed, now=self.clock(), chance=self._chance()
             )
         )
 
     def said(self, replica: ReplicaId, line: str) -> None:
         """A replica printed something."""
         self.watcher.replica_said(replica, line)
+
+    def _not_loaded(self, deployment: DeploymentId, refused: StillLoading) -> StillLoading:
+        self._plan_turn()  # it may have been woken
+        return self.watcher.not_loaded(deployment, refused)
 
     # --- turns -----------------------------------------------------------------------------
 
@@ -256,7 +282,7 @@ class Driver:
 
     def _turn(self) -> None:
         self._turn_due = False
-        self._do(self.engine.ticked(self._clock()))
+        self._do(self.engine.ticked(self.clock()))
         self._flush()
 
     def _flush(self) -> None:
@@ -268,7 +294,7 @@ class Driver:
 
     def _ring(self) -> None:
         self._alarm = None
-        now = max(self._clock(), self._alarm_at)  # a loop's timers may ring a hair early
+        now = max(self.clock(), self._alarm_at)  # a loop's timers may ring a hair early
         self._do(self.engine.ticked(now))
         self._tell(())
 
@@ -318,8 +344,15 @@ class Driver:
                 self.replicas[replica].kill()
             case Abort(replica):
                 self.replicas[replica].abort()
+            case _:
+                self._tell_watcher(action)
+
+    def _tell_watcher(self, action: GiveUp | Say | Retired | Drained) -> None:
+        match action:
             case GiveUp(deployment):
                 self.watcher.given_up(deployment)
+            case Say(deployment, news):
+                self.watcher.said(deployment, news)
             case Retired(deployment):
                 self.watcher.retired(deployment)
             case Drained():
@@ -338,12 +371,16 @@ class Driver:
     def _recall(self, replica: ReplicaId, serial: Serial) -> None:
         first = self.replicas[replica].recall(serial)
         if first is not None:
-            self._tell(self.engine.taken_back(replica, first, self._clock()))
+            self._tell(self.engine.taken_back(replica, first, self.clock()))
 
     def _settle(self, request: RequestId, outcome: Outcome) -> None:
         asked = self._asked.pop(request, None)
         if asked is not None:
-            self._end(asked, _ending(outcome, asked))
+            ending = ending_of(outcome, asked.deployment)
+            if isinstance(ending, StillLoading):
+                pool = self.engine.pools[asked.deployment]
+                ending = self._not_loaded(pool.id, admission.not_loaded(pool, self.clock()))
+            self._end(asked, ending)
 
     def _end(self, asked: Asked, ending: Ending) -> None:
         try:
@@ -354,25 +391,10 @@ class Driver:
     def _wake_at(self, when: float) -> None:
         self._cancel_alarm()
         self._alarm_at = when
-        delay = max(0.0, when - self._clock())
+        delay = max(0.0, when - self.clock())
         self._alarm = self._loop.call_later(delay, self._ring)
 
     def _cancel_alarm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-
-
-def _ending(outcome: Outcome, asked: Asked) -> HeadraceError | None:
-    match outcome:
-        case Outcome.EXPIRED:
-            return Expired("the deadline passed before an answer was ready")
-        case Outcome.CUT:
-            return Draining("the server shut down before an answer was ready", retry_after_s=1.0)
-        case Outcome.LOST:
-            who = asked.deployment
-            return ReplicaLost(f"every replica of {who} that tried this request ended with it")
-        case Outcome.CANCELLED | Outcome.ANSWERED:
-            return None
-        case _:
-            assert_never(outcome)

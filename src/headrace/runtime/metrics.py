@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from headrace.core.records import Pool
 from headrace.core.replicas import State
 from headrace.runtime.driver import Driver
+from headrace.runtime.resources import rendered
 
 BOUNDS_S = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -45,7 +46,8 @@ class Endings:
 def render(driver: Driver, endings: dict[str, Endings]) -> str:
     """Return every metric as Prometheus text."""
     lines: list[str] = []
-    for family in (_requests(endings), _durations(endings), _streams(endings), _pools(driver)):
+    families = (_requests(endings), _durations(endings), _streams(endings), _pools(driver))
+    for family in (*families, rendered(driver)):
         lines += family
     return "\n".join(lines) + "\n"
 
@@ -82,12 +84,14 @@ def _streams(endings: dict[str, Endings]) -> Iterator[str]:
 
 
 def _pools(driver: Driver) -> Iterator[str]:
-    pools = driver.engine.pools.values()
+    pools, roster = driver.engine.pools, driver.roster
     for name, kind, text, value in _FIGURES:
         yield f"# HELP headrace_{name} {text}"
         yield f"# TYPE headrace_{name} {kind}"
-        for pool in pools:
-            yield f'headrace_{name}{{deployment="{_escape(pool.id)}"}} {value(pool)}'
+        for deployment, pool in roster.serving(pools).items():
+            in_all = value not in _OF_THOSE_THAT_SERVE
+            figure = roster.counted(pools, deployment, value) if in_all else value(pool)
+            yield f'headrace_{name}{{deployment="{_escape(deployment)}"}} {figure}'
 
 
 def _ready(pool: Pool) -> int:
@@ -145,6 +149,10 @@ _FIGURES: tuple[tuple[str, str, str, Callable[[Pool], float]], ...] = (
     ("call_requests_total", "counter", "Requests in those calls.", _called),
     ("call_seconds_total", "counter", "Seconds inside those calls.", _busy_s),
 )
+_OF_THOSE_THAT_SERVE = (_ready, _wanted)
+"""Two generations side by side are no surplus of replicas, and a new one that loads is no lack."""
+COUNTERS = tuple(value for _, kind, _, value in _FIGURES if kind == "counter")
+"""What goes on under a deployment's name when a reload has put another in its place."""
 
 
 def _escape(label: str) -> str:

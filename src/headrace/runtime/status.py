@@ -6,9 +6,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace.core.admission import not_loaded
 from headrace.core.draining import Stage
+from headrace.core.loading import Presence
 from headrace.core.records import Copy, Pool
 from headrace.core.replicas import State
+from headrace.core.waking import needed_bytes
 from headrace.runtime.driver import Driver
 
 
@@ -27,10 +30,15 @@ class Status:
 
 def status_of(driver: Driver) -> Status:
     """Return the server's status: loading, ok, degraded, down, or draining."""
-    pools = driver.engine.pools
-    draining = driver.engine.shutdown.stage is not Stage.OPEN
-    state = "draining" if draining else in_all({pool_state(pool) for pool in pools.values()})
-    return Status(state, {name: _describe(pool, driver) for name, pool in pools.items()})
+    pools = driver.roster.serving(driver.engine.pools)
+    shutdown = driver.engine.shutdown
+    draining = shutdown.notice.given or shutdown.stage is not Stage.OPEN
+    state = "draining" if draining else in_all(set(map(_counts_as, pools.values())))
+    told = {name: _describe(pool, driver) for name, pool in pools.items()}
+    for name, said in told.items():
+        if others := driver.roster.beside(driver.engine.pools, name):
+            said["beside"] = [_describe_other(pool, driver) for pool in others]
+    return Status(state, told)
 
 
 def in_all(states: AbstractSet[str]) -> str:
@@ -46,7 +54,9 @@ def in_all(states: AbstractSet[str]) -> str:
 
 
 def pool_state(pool: Pool) -> str:
-    """Return one deployment's state: loading, ok, degraded (some are missing) or down (all are)."""
+    """Return a deployment's state: asleep, loading, ok, degraded (some are missing), down (all)."""
+    if pool.rest.presence in (Presence.ASLEEP, Presence.SHUT):
+        return "asleep"
     ready = sum(copy.state is State.READY for copy in pool.copies.values())
     if not pool.ever_ready:
         return "loading"
@@ -55,10 +65,30 @@ def pool_state(pool: Pool) -> str:
     return "ok" if ready >= pool.wanted else "degraded"
 
 
+def _counts_as(pool: Pool) -> str:
+    """Return its state as a server's readiness sees it: what nobody waits for may as well sleep."""
+    state = pool_state(pool)
+    return "asleep" if state == "loading" and not pool.rest.gates else state
+
+
+def _coming(pool: Pool, driver: Driver) -> dict[str, Any]:
+    """Say why it is not loaded, since when, and what its timetable says."""
+    rest, now = pool.rest, driver.clock()
+    taken = pool.ever_ready and not pool.is_closing
+    return {
+        "since_s": round(now - rest.since, 3),
+        "why": None if taken else str(not_loaded(pool, now)),
+        "next_load_at": rest.opens or None,
+        "next_unload_at": rest.closes or None,
+        "memory_needed_bytes": needed_bytes(pool) or None,
+    }
+
+
 def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
     pace = pool.pace
     return {
         "state": pool_state(pool),
+        **_coming(pool, driver),
         "queued": pool.queued,
         "replicas_wanted": pool.wanted,
         "replicas": [_describe_copy(copy, driver) for copy in pool.copies.values()],
@@ -68,6 +98,16 @@ def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
         "mean_batch": round(pace.requests / pace.calls, 2) if pace.calls else None,
         "mean_call_s": round(pace.busy_s / pace.calls, 6) if pace.calls else None,
         "batching": _describe_batching(pool),
+    }
+
+
+def _describe_other(pool: Pool, driver: Driver) -> dict[str, Any]:
+    """Say of one that a reload brings, or takes away, how far that is."""
+    return {
+        "deployment": pool.id,
+        "state": "loading" if pool.exit.stage is Stage.OPEN else "leaving",
+        "requests": pool.live,
+        "replicas": [_describe_copy(copy, driver) for copy in pool.copies.values()],
     }
 
 

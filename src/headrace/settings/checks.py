@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from headrace.core.cron import parse
 from headrace.errors import ConfigError
 from headrace.model.deployment import several
 from headrace.model.ranges import keys
@@ -18,12 +19,10 @@ Check = Callable[[Any], str | None]
 
 PATHS = (
     *("tls_certfile", "tls_keyfile", "tls_ca_certs"),
-    *("pidfile", "chdir", "access_log", "error_log"),
+    *("pidfile", "chdir", "access_log", "error_log", "audit_log"),
 )
 _origin = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#,*A-Z]+").fullmatch
 _address = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\s:/\[\]]*):(\d{1,5})").fullmatch
-_cron_field = re.compile(r"[\d*/,A-Za-z-]+").fullmatch
-_CRON_FIELDS = 5
 _PORTS = range(65536)
 
 
@@ -61,7 +60,7 @@ def _binds(value: Iterable[str]) -> str | None:
 
 def _networks(value: Iterable[str], *, any_one: bool) -> str | None:
     for one in value:
-        if any_one and one == "*":
+        if one == "unix" or (any_one and one == "*"):
             continue
         try:
             ip_network(one)
@@ -72,9 +71,11 @@ def _networks(value: Iterable[str], *, any_one: bool) -> str | None:
 
 
 def _cron(value: str) -> str | None:
-    parts = value.split()
-    fits = len(parts) == _CRON_FIELDS and all(map(_cron_field, parts))
-    return None if fits else 'cron text (minute hour day month weekday) such as "0 4 * * *"'
+    try:
+        parse(value)
+    except ValueError as error:
+        return f'cron text (minute hour day month weekday) such as "0 4 * * *" ({error})'
+    return None
 
 
 def _root_path(value: str) -> str | None:
@@ -119,7 +120,6 @@ def _callable(value: Any) -> str | None:
 
 CHECKS: Mapping[str, Check] = {
     "bind": _binds,
-    "admin_bind": lambda value: _binds([value]),
     "trusted_proxies": lambda value: _networks(value, any_one=True),
     "shutdown_allow": lambda value: _networks(value, any_one=False),
     "shutdown_path": _path_of_ours,

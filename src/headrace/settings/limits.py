@@ -10,6 +10,8 @@ class Limits:
     """What one connection may take of the server; docs/limits.md says what a client sees."""
 
     max_connections: int = 4096
+    backlog: int = 2048
+    drain_linger_s: float = 1.0
     keep_alive_timeout_s: float = 75.0
     header_timeout_s: float = 10.0
     body_idle_timeout_s: float = 30.0

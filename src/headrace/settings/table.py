@@ -55,9 +55,6 @@ class Settings:
             flag="--trusted-proxy",
         ),
     ] = ()
-    admin_bind: Annotated[
-        str | None, Row("A socket of its own for everything under /-/.", restart=True)
-    ] = None
     workers: Annotated[
         int,
         Row(
@@ -197,6 +194,9 @@ class Settings:
         int | None, Row("How much memory all loaded models may take together.", least=1 << 20)
     ] = None
     log_level: Annotated[Level, Row("What is worth a line.", gunicorn="loglevel")] = "info"
+    audit_log: Annotated[
+        str | None, Row("A JSON line for each stop, and each call for one, into this file.")
+    ] = None
     access_log: Annotated[
         str | None,
         Row("A line for each request, into this file; - is standard output.", gunicorn="accesslog"),

@@ -28,13 +28,19 @@ class FileSaid:
     notes: tuple[str, ...] = ()
 
 
+def _reason(error: Exception) -> str:
+    """Say what is wrong with a file, without its name a second time."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return (told or str(error)).lower()
+
+
 def read_toml(path: str) -> FileSaid:
     """Return what the file says. Raises ConfigError with all of its faults."""
     try:
         text = Path(path).read_text("utf-8")
         tables = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
+        raise ConfigError(f"cannot read {path}: {_reason(error)}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no TOML: {error}") from error
     return _Reading(path, _lines(text)).read(tables)

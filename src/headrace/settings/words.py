@@ -23,7 +23,6 @@ class SettingWords(TypedDict, total=False):
     backlog: int
     root_path: str
     trusted_proxies: Sequence[str]
-    admin_bind: str | None
     workers: int
     threads: int
     max_requests: int
@@ -52,6 +51,7 @@ class SettingWords(TypedDict, total=False):
     while_loading: WhileLoading
     memory_budget_bytes: int | None
     log_level: str
+    audit_log: Path | None
     access_log: Path | None
     access_log_format: str
     error_log: Path | None

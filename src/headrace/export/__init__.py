@@ -1,0 +1,1 @@
+"""The files that put a server into a container, a cluster or systemd's hands."""
