@@ -133,7 +133,7 @@ class Resting(World):
                 )
                 assert held <= self.budget, "it does not fit"
             case Kill(replica):
-                assert self.replicas[replica].evicted
+                assert self.replicas[replica].evicted or self.replicas[replica].doomed
             case _:
                 super().do_to_replicas(action)
 
