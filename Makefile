@@ -40,7 +40,7 @@ bench: $(STAMPS)/bench ## measure Headrace beside its neighbours (ARGS=echo, for
 	@$(BIN)/python bench/run.py $(ARGS)
 
 soak: $(STAMPS)/test ## minutes of traffic, kills and reloads
-	@HEADRACE_SOAK=1 $(BIN)/pytest -m soak -n 0 $(ARGS)
+	@TESTS_SOAK=1 $(BIN)/pytest -m soak -n 0 $(ARGS)
 
 clean: ## remove the environment and all that tools left behind
 	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

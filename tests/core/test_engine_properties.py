@@ -17,8 +17,8 @@ from tests.core.scripted import Scripted
 from tests.core.walk import PASSING_S, POLICIES, TOGETHER, TOOK_S, WAIT_S, walk
 from tests.core.world import World
 
-SOAK = "HEADRACE_SOAK" in os.environ
-ONLY_VERDICT = "HEADRACE_NO_SHRINKING" in os.environ  # whether it fails is all the mutants ask
+SOAK = "TESTS_SOAK" in os.environ
+ONLY_VERDICT = "TESTS_NO_SHRINKING" in os.environ  # whether it fails is all the mutants ask
 PHASES = (
     [Phase.generate]
     if ONLY_VERDICT

@@ -25,7 +25,7 @@ from headrace.core.records import Policy
 from headrace.errors import ImpossibleStep, StillLoading
 from tests.core.resting import Resting, resting, walk
 
-SEEDS = 300 if "HEADRACE_SOAK" in os.environ else 12
+SEEDS = 300 if "TESTS_SOAK" in os.environ else 12
 ONE = Policy()
 
 

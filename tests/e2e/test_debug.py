@@ -46,7 +46,9 @@ def test_breakpoint_stops_a_request_for_as_long_as_it_takes() -> None:
         server.terminate()
         out, err = server.communicate(timeout=10)
     assert "(Pdb) 42\n" in out
-    assert (server.returncode, err) == (0, "")
+    assert server.returncode == 0
+    assert [line.partition("{")[0].split()[1:] for line in err.splitlines()] == [["INFO"]]
+    assert '"event":"stop"' in err, "the record of its end, and nothing else"
 
 
 def test_another_host_is_refused() -> None:

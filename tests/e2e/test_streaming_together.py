@@ -231,7 +231,7 @@ def test_a_step_that_hangs_ends_with_its_last_client(
     before = pid(server, route)
     with sent(server, route, hanging, wish("b", 5), wish("c", 5), accept=LINES) as lines:
         wait_for((tmp_path / "a.hangs").exists, "the step to hang")
-        assert running(server, route) == 3
+        assert running(server, route) >= 1, "the others may be in its next batch"
         for line in lines:
             line.leave()
         wait_for(lambda: running(server, route) == 0, "the slots to be free", 0.5)

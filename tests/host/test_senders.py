@@ -2,66 +2,65 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
-from headrace.host import senders
+import msgspec
+
 from headrace.host.audit import Asker
 from headrace.host.senders import SI_KERNEL, asker_of
 from tests.support.waiting import until
 
-STOP = {signal.SIGTERM, signal.SIGINT}
+PROGRAM = """
+import asyncio, signal, sys, threading, msgspec
+from headrace.host import senders
 
-
-async def heard(count: int, *senders_of: list[str]) -> list[Asker]:
-    """Return whom the loop heard, once there are so many."""
-    askers: list[Asker] = []
-    told = asyncio.Event()
-
-    def hear(asker: Asker) -> None:
+async def hear(count):
+    askers, told = [], asyncio.Event()
+    def heard(asker):
         askers.append(asker)
         if len(askers) == count:
             told.set()
-
-    with senders.read(STOP, hear):
-        for command in senders_of:
-            subprocess.run(command, check=True)
+    with senders.read({signal.SIGTERM, signal.SIGINT}, heard):
+        print("listening", flush=True)
         await asyncio.wait_for(told.wait(), 10)
     return askers
 
+caught = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: caught.set())
+before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+askers = asyncio.run(hear(int(sys.argv[1])))
+assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+assert not caught.is_set()
+signal.raise_signal(signal.SIGTERM)
+assert caught.wait(10), "afterwards signals are as before"
+print(msgspec.json.encode(askers).decode(), flush=True)
+"""
+"""A process of its own: in ours other threads could be given the signal."""
+
+
+def heard(*names: str) -> list[Asker]:
+    """Return whom a process heard that was sent these signals, each by a shell of its own."""
+    words = [sys.executable, "-c", PROGRAM, str(len(names))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == "listening\n"
+        for name in names:
+            subprocess.run(["/bin/sh", "-c", f"kill -{name} {listener.pid}"], check=True)
+        told = listener.stdout.read()
+    assert listener.returncode == 0
+    return msgspec.json.decode(told, type=list[Asker])
+
 
 def test_a_signal_is_heard_with_its_sender() -> None:
-    askers = asyncio.run(
-        heard(
-            2,
-            ["/bin/sh", "-c", f"kill -TERM {os.getpid()}"],
-            ["/bin/sh", "-c", f"kill -INT {os.getpid()}"],
-        )
-    )
+    askers = heard("TERM", "INT")
     second, first = sorted(askers, key=lambda asker: asker.signal)  # the kernel has its own order
     assert (first.why, first.signal, first.uid) == ("signal", "SIGTERM", os.getuid())
     assert second.signal == "SIGINT"
     assert first.pid not in (0, os.getpid())
     assert first.pid != second.pid
-
-
-def test_afterwards_signals_are_as_before() -> None:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    caught = threading.Event()
-    own = signal.signal(signal.SIGTERM, lambda *_: caught.set())
-    try:
-        asyncio.run(heard(1, ["/bin/sh", "-c", f"kill -TERM {os.getpid()}"]))
-        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
-        assert not caught.is_set()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert caught.wait(10)
-    finally:
-        signal.signal(signal.SIGTERM, own)
 
 
 def test_a_process_is_named_without_its_arguments(tmp_path: Path) -> None:

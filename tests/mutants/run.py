@@ -39,7 +39,7 @@ def verdict(mutant: Mutant) -> str:
 
 def _outcome_of_tests(place: Path) -> str:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "tests/core"]
-    environment = {**os.environ, "HEADRACE_NO_SHRINKING": "1", "PYTHONPATH": str(place / "src")}
+    environment = {**os.environ, "TESTS_NO_SHRINKING": "1", "PYTHONPATH": str(place / "src")}
     try:
         ran = subprocess.run(
             command,

@@ -1,6 +1,6 @@
 """Whole days of the real driver and engine, seeded: every promise holds after every event.
 
-A day that fails prints its seed; `HEADRACE_SEED=that pytest tests/simulation` lives it again.
+A day that fails prints its seed; `TESTS_SEED=that pytest tests/simulation` lives it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.core.walk import POLICIES, TOGETHER, TOOK_S
 from tests.simulation.actor import Temper
 from tests.simulation.day import Day
 
-GIVEN = os.environ.get("HEADRACE_SEED")
+GIVEN = os.environ.get("TESTS_SEED")
 SEEDS = [GIVEN] if GIVEN else [str(number) for number in range(60)]
 
 
@@ -37,7 +37,7 @@ def lived(seed: str) -> Day:
             chance.choice([10, 150]), chance.choice([1.0, 30.0, 1000.0]), chance.choice([0, 3, 9])
         )
     except BaseException as error:
-        error.add_note(f"live it again: HEADRACE_SEED={seed} pytest tests/simulation")
+        error.add_note(f"live it again: TESTS_SEED={seed} pytest tests/simulation")
         raise
     return day
 

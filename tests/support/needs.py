@@ -25,6 +25,6 @@ def require_modules(*names: str, install: str) -> None:
 
 
 def _miss(reason: str) -> None:
-    if os.environ.get("HEADRACE_CI") == "1":
+    if os.environ.get("TESTS_CI") == "1":
         pytest.fail(f"{reason}, and CI skips nothing", pytrace=False)
     pytest.skip(reason)

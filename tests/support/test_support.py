@@ -49,7 +49,7 @@ def test_a_renewed_file_is_no_leak() -> None:
 def test_what_is_missing_skips_on_a_laptop_and_fails_in_ci(
     monkeypatch: pytest.MonkeyPatch, ci: str, ending: type[BaseException]
 ) -> None:
-    monkeypatch.setenv("HEADRACE_CI", ci)
+    monkeypatch.setenv("TESTS_CI", ci)
     with pytest.raises(ending, match="no-such-tool"):
         require("no-such-tool")
     with pytest.raises(ending, match="pip install"):

@@ -1,8 +1,9 @@
 """The audit: who wanted the server to end, why, and what that cost; one JSON object a line.
 
-The records go to the logger `headrace.audit`, and to the file of the setting `audit_log` if there
-is one. The file is opened for each record, for they are few: so any process of the server may
-write, whole lines only, and a rotation needs nobody's word. What cannot be written stops no stop.
+The records go to the logger `headrace.audit`, but for those of a program that ends its own server,
+and all of them to the file of the setting `audit_log` if there is one. The file is opened for each
+record, for they are few: so any process of the server may write, whole lines only, and a rotation
+needs nobody's word. What cannot be written stops no stop.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from headrace.core.draining import Tally
 log = logging.getLogger("headrace.audit")
 MODE = 0o640
 MILLISECONDS = 3
-API = "api"
+API, PROGRAM = "api", "program"
 
 Report = dict[str, Any]
 """What a record says; the one of a stop is what `on_shutdown` gets."""
@@ -50,7 +51,7 @@ class Asker(Struct, frozen=True, omit_defaults=True):
 
 def by_program() -> Asker:
     """Return who asks when the program itself ends its server."""
-    return Asker("program", "the program", pid=os.getpid())
+    return Asker(PROGRAM, "the program", pid=os.getpid())
 
 
 class Audit:
@@ -102,7 +103,10 @@ class Audit:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = {"at": at, "event": event, **told, "server": os.getpid()}
         text = msgspec.json.encode(record)
-        log.info("%s", text.decode())
+        if (
+            told.get("why") != PROGRAM
+        ):  # whoever stops its own server need not be told on its terminal
+            log.info("%s", text.decode())
         if self._path is not None:
             try:
                 _append(self._path, text + b"\n")

@@ -75,7 +75,7 @@ def _stranger(name: str) -> list[str]:
     meant = near(name, {**VARIABLES, **OTHERS, KEYS: ""})
     if meant is not None:
         raise ConfigError(f"{name}: there is no such variable; did you mean `{meant}`?")
-    return [] if name in {"HEADRACE_SEED", "HEADRACE_CI"} else [f"{name}: no setting, ignored"]
+    return [f"{name}: no setting, ignored"]
 
 
 def _keys(variables: Mapping[str, str]) -> Said | None:
