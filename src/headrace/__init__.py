@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from headrace.errors import Cancelled, HeadraceError, HTTPError
     from headrace.model.adapters import Decode, Encode
     from headrace.model.api import DONE, Model
+    from headrace.model.binding import bind
     from headrace.model.context import Context, current_context
     from headrace.model.deployment import deployment
+    from headrace.model.handle import Handle, handle
     from headrace.model.types import Request, Upload
     from headrace.server import Running, Server, run, start
 
@@ -32,6 +34,7 @@ __all__ = [
     "Decode",
     "Encode",
     "HTTPError",
+    "Handle",
     "HeadraceError",
     "Model",
     "Request",
@@ -39,8 +42,10 @@ __all__ = [
     "Server",
     "Upload",
     "__version__",
+    "bind",
     "current_context",
     "deployment",
+    "handle",
     "run",
     "start",
 ]
@@ -52,6 +57,7 @@ _ROOMS = {
     "Decode": "model.adapters",
     "Encode": "model.adapters",
     "HTTPError": "errors",
+    "Handle": "model.handle",
     "HeadraceError": "errors",
     "Model": "model.api",
     "Request": "model.types",
@@ -59,8 +65,10 @@ _ROOMS = {
     "Server": "server",
     "Upload": "model.types",
     "__version__": "_version",
+    "bind": "model.binding",
     "current_context": "model.context",
     "deployment": "model.deployment",
+    "handle": "model.handle",
     "run": "server",
     "start": "server",
 }

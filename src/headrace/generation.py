@@ -29,7 +29,7 @@ from headrace.memory.worker import WorkerMemory
 from headrace.model.description import Description
 from headrace.model.envelope import Envelope
 from headrace.model.served import Served, assign_routes
-from headrace.replica.frames import Load
+from headrace.replica.frames import Load, Word
 from headrace.runtime.driver import Driver
 from headrace.runtime.loader import check_budget, load_policy
 
@@ -144,7 +144,9 @@ class Generation:
             self.gone.set_result(None)
         return pool
 
-    def start_replica(self, deployment: DeploymentId, replica: ReplicaId) -> Replica[Envelope]:
+    def start_replica(
+        self, deployment: DeploymentId, replica: ReplicaId
+    ) -> Replica[Envelope, Word]:
         """Start a replica. Raises OSError."""
         served = self.served[self._names[deployment]]
         loop = asyncio.get_running_loop()
@@ -152,7 +154,15 @@ class Generation:
         placement = place(served.options, self._take_seat(replica), in_all)
         self._devices[served.name] = placement.device
         options = replace(served.options, api_keys=None)  # no replica has a use for them
-        load = Load(served.name, replica, served.source, options, placement.device)
+        load = Load(
+            served.name,
+            replica,
+            served.source,
+            options,
+            placement.device,
+            kind=served.kind,
+            arguments=served.arguments,
+        )
         timeout_s = served.options.startup_timeout_s
         if not self._settings.debug:
             self._too_slow[replica] = loop.call_later(timeout_s, self._end_slow_start, replica)

@@ -11,12 +11,14 @@ from headrace.core.messages import ReplicaId, Serial, Why
 Envelope_contra = TypeVar("Envelope_contra", contravariant=True)
 Reply_contra = TypeVar("Reply_contra", contravariant=True)
 Part_contra = TypeVar("Part_contra", contravariant=True)
+News_contra = TypeVar("News_contra", contravariant=True)
+Word_contra = TypeVar("Word_contra", contravariant=True)
 
 Clock = Callable[[], float]
 """Seconds on a clock that never goes back, the same for every process of this machine."""
 
 
-class Inbox(Protocol[Reply_contra, Part_contra]):
+class Inbox(Protocol[Reply_contra, Part_contra, News_contra]):
     """Where a replica reports. Every method is called on the event loop's thread only."""
 
     def ready(self, replica: ReplicaId) -> None:
@@ -49,6 +51,9 @@ class Inbox(Protocol[Reply_contra, Part_contra]):
     def said(self, replica: ReplicaId, line: str) -> None:
         """Report a line the replica printed."""
 
+    def told(self, replica: ReplicaId, news: News_contra) -> None:
+        """Pass on what its code asks of others, or tells of itself: see `replica.frames.News`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -60,7 +65,7 @@ class Capabilities:
     """User code runs apart: a crash is heard as `gone`, and what it prints as `said`."""
 
 
-class Replica(Protocol[Envelope_contra]):
+class Replica(Protocol[Envelope_contra, Word_contra]):
     """One loaded model, wherever it runs. No method blocks the event loop.
 
     The replica owes every call that was sent exactly one of `finished`, `returned` or, with all the
@@ -103,6 +108,9 @@ class Replica(Protocol[Envelope_contra]):
 
     def grant(self, serial: Serial, place: int, parts: int) -> None:
         """Allow so many more parts of a streamed answer, beyond the core/credit.WINDOW of each."""
+
+    def tell(self, word: Word_contra) -> None:
+        """Add a word for its code, see `replica.frames.Word`; it may leave only with `flush`."""
 
     def evict(self) -> None:
         """Finish the calls it has, tear down, and end; one that still loads ends at once."""

@@ -24,8 +24,9 @@ from headrace.host.settings import Settings, SettingWords, settle
 from headrace.host.sockets import address_of, bind, start_lines, url_of
 from headrace.host.targets import Found
 from headrace.http.messages import Receive, Scope, Send
+from headrace.model.binding import served_from
 from headrace.model.recording import recorded
-from headrace.model.served import Served, assign_routes, describe
+from headrace.model.served import Served, assign_routes
 from headrace.replica.asyncio_end import new_loop
 from headrace.service import Service, run_until_stopped
 
@@ -379,4 +380,4 @@ def _below_mount(scope: Scope) -> Scope:
 def _describe_all(targets: Sequence[object]) -> list[Served]:
     if not targets:
         raise ConfigError("nothing to serve: name at least one model class")
-    return [describe(target) for target in targets]
+    return [served for target in targets for served in served_from(target)]

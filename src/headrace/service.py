@@ -41,11 +41,12 @@ from headrace.model.faults import debugging
 from headrace.model.served import Served
 from headrace.runtime.checked import CheckedEngine
 from headrace.runtime.departure import Departure
-from headrace.runtime.driver import Driver, Starter, Watcher
+from headrace.runtime.driver import Driver, Starter
 from headrace.runtime.loader import Loader
 from headrace.runtime.metrics import COUNTERS, Endings
 from headrace.runtime.status import status_of
 from headrace.runtime.turns import Turns
+from headrace.runtime.watcher import Watcher
 
 log = logging.getLogger("headrace.server")
 CLOSING_S = 10.0

@@ -19,8 +19,10 @@ from headrace.http.endpoints import Limits, ModelEndpoint, Traits
 from headrace.http.messages import App, Message
 from headrace.interfaces import Capabilities
 from headrace.model.envelope import Closed, Envelope, Opened, Part, Reply
-from headrace.runtime.driver import Driver, Watcher
+from headrace.replica.frames import Word
+from headrace.runtime.driver import Driver
 from headrace.runtime.metrics import Endings
+from headrace.runtime.watcher import Watcher
 from tests.http.asking import until
 
 PATH, NAME = "/tell", DeploymentId("tell")
@@ -85,6 +87,10 @@ class Script:
 
     def grant(self, serial: Serial, place: int, parts: int) -> None:
         self.granted += parts
+
+    def tell(self, word: Word) -> None:
+        """See `interfaces.Replica`: this one's code asks nobody for anything."""
+        raise AssertionError(f"nobody is to hear {word}")
 
     def evict(self) -> None:
         asyncio.get_running_loop().call_soon(self.die, Why.ASKED)

@@ -302,8 +302,8 @@ def test_what_can_be_no_keys_is_an_error_that_shows_none(wrong: Any) -> None:
 def test_no_key_is_in_what_is_shown_or_sent_to_a_replica(monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[Load] = []
 
-    def noted(*words: Any) -> Load:
-        loads.append(Load(*words))
+    def noted(*words: Any, **more: Any) -> Load:
+        loads.append(Load(*words, **more))
         return loads[-1]
 
     monkeypatch.setattr("headrace.generation.Load", noted)

@@ -18,9 +18,10 @@ from headrace.core.messages import DeploymentId, ReplicaId, Serial, Why
 from headrace.core.records import Policy, Pool
 from headrace.errors import StillLoading
 from headrace.model.deployment import Options
-from headrace.runtime.driver import Driver, Watcher
+from headrace.runtime.driver import Driver
 from headrace.runtime.loader import Loader, load_policy
 from headrace.runtime.resources import figures_of, peak_bytes
+from headrace.runtime.watcher import Watcher
 from tests.http.scripted import Script
 
 M = DeploymentId("m")

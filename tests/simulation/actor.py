@@ -12,6 +12,7 @@ from headrace.core.messages import ReplicaId, Serial, Why
 from headrace.core.records import Policy
 from headrace.interfaces import Capabilities
 from headrace.model.envelope import Envelope, Fault, Reply
+from headrace.replica.frames import Word
 from headrace.runtime.driver import Driver
 from tests.simulation.clockwork import Clockwork
 
@@ -100,6 +101,10 @@ class Actor:
 
     def grant(self, serial: Serial, place: int, parts: int) -> None:
         self._loop.call_later(self._latency_s, self._granted, (serial, place), parts)
+
+    def tell(self, word: Word) -> None:
+        """See `interfaces.Replica`: this one's code asks nobody for anything."""
+        raise AssertionError(f"nobody is to hear {word}")
 
     def evict(self) -> None:
         self._evicted = True

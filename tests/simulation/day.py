@@ -14,7 +14,9 @@ from headrace.core.messages import Action, DeploymentId, ReplicaId, Why
 from headrace.core.records import Policy
 from headrace.errors import Refused
 from headrace.model.envelope import Envelope, Part
-from headrace.runtime.driver import Asked, Driver, Ending, Watcher
+from headrace.runtime.asked import Asked, Ending
+from headrace.runtime.driver import Driver
+from headrace.runtime.watcher import Watcher
 from tests.simulation.actor import Actor, Temper, answer_to, part_of
 from tests.simulation.clockwork import Clockwork
 

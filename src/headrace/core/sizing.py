@@ -49,4 +49,4 @@ def fitting(a: float, b: float, longest_s: float, most: int) -> int:
     """Return how many requests a call of `longest_s` holds: one at least, `most` at most."""
     if a * most + b <= longest_s:
         return most
-    return max(1, int(min(most, (longest_s - b) / a))) if a > 0 else 1
+    return int(max(1, min(most, (longest_s - b) / a))) if a > 0 else 1

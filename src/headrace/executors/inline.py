@@ -13,12 +13,13 @@ from headrace.core.messages import ReplicaId, Serial, Why
 from headrace.errors import HeadraceError
 from headrace.interfaces import Capabilities, Inbox
 from headrace.model.envelope import Envelope, Part, Reply
-from headrace.model.hooks import compile_plan
+from headrace.model.hooks import Plan, compile_plan
 from headrace.model.source import fetch
-from headrace.replica.frames import Load
+from headrace.replica.frames import Load, News, Word
 from headrace.replica.stream_tasks import StreamTasks
 from headrace.replica.tasks import Tasks
 from headrace.replica.uncaught import logged, told
+from headrace.replica.words import Words
 
 
 class InlineReplica:
@@ -26,12 +27,13 @@ class InlineReplica:
 
     capabilities = Capabilities(interrupts=False, survives_crash=False)
 
-    def __init__(self, load: Load, inbox: Inbox[Reply, Part]) -> None:
+    def __init__(self, load: Load, inbox: Inbox[Reply, Part, News]) -> None:
         """Set the model up, as a task; `ready` or `gone` follows."""
         self._id = ReplicaId(load.replica)
         self._load, self._inbox = load, inbox
         self._tasks: Tasks | StreamTasks | None = None
         self._claimed = 0
+        self._listeners = Words()
         self._orders: asyncio.Queue[tuple[Serial, Sequence[Envelope]] | None] = asyncio.Queue()
         self._over = False
         self._sentence: Why | None = None
@@ -87,6 +89,10 @@ class InlineReplica:
     def interrupt(self, serial: Serial) -> None:
         """See `interfaces.Replica`."""
 
+    def tell(self, word: Word) -> None:
+        """See `interfaces.Replica`."""
+        self._listeners.hear(word)
+
     def evict(self) -> None:
         """See `interfaces.Replica`."""
         if self._tasks is None:
@@ -105,8 +111,8 @@ class InlineReplica:
 
     async def _live(self) -> None:
         try:
-            plan = compile_plan(fetch(self._load.source), self._load.options)
-            model = plan.make()
+            plan = _plan_of(self._load)
+            model = plan.make(self._load.arguments)
             try:
                 await _done(plan.setup(model, self._load.device, self._progress))
                 self._tasks = (
@@ -166,3 +172,7 @@ class InlineReplica:
 async def _done(work: Awaitable[None] | None) -> None:
     if work is not None:
         await work
+
+
+def _plan_of(load: Load) -> Plan:
+    return compile_plan(fetch(load.source), load.options, is_made_with=bool(load.arguments))

@@ -14,6 +14,7 @@ from headrace.memory.arena import Arena, watch
 from headrace.memory.slots import Slot
 from headrace.memory.tidying import Tidying
 from headrace.model.envelope import Envelope
+from headrace.replica.frames import Answered, AnswerParts, Feed
 
 Place = tuple[int, int]
 """A region, and an offset in it."""
@@ -41,9 +42,25 @@ class Lending:
     def lend(self, envelopes: Sequence[Envelope]) -> None:
         """Note what a call that is sent carries along."""
         for envelope in envelopes:
-            slot = envelope.payload
-            if type(slot) is Slot:
-                self._lent.setdefault((slot.region, slot.offset), []).append(slot)
+            self._lend(envelope.payload)
+
+    def lend_in(self, word: Answered | AnswerParts | Feed) -> None:
+        """Note what a word for the replica's code carries along."""
+        match word:
+            case Answered(_, Slot() as slot):
+                self._lend(slot)
+            case AnswerParts(_, parts):
+                for part in parts:
+                    self._lend(part)
+            case Feed(_, _, messages):
+                for message in messages:
+                    self._lend(message.data)
+            case _:
+                pass
+
+    def _lend(self, body: object) -> None:
+        if type(body) is Slot:
+            self._lent.setdefault((body.region, body.offset), []).append(body)
 
     def came_back(self, places: Iterable[Place]) -> None:
         """Forget slots that the replica is done with."""

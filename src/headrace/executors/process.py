@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
 import msgspec
 
@@ -17,14 +16,18 @@ from headrace.model.envelope import Envelope, Part, Reply
 from headrace.processes.birth import bear
 from headrace.processes.watch import Watch, in_words, kill_group, why_it_ended
 from headrace.replica.frames import (
+    Answered,
+    AnswerParts,
     Calls,
     Credit,
     Ended,
     Failed,
+    Feed,
     Finished,
     Freed,
     GiveUpOn,
     Load,
+    News,
     Order,
     Parts,
     Progress,
@@ -34,6 +37,7 @@ from headrace.replica.frames import (
     Splitter,
     TearDown,
     Trim,
+    Word,
     pack,
     read_report,
 )
@@ -59,7 +63,7 @@ class ProcessReplica:
         self,
         load: Load,
         environment: Mapping[str, str],
-        inbox: Inbox[Reply, Part],
+        inbox: Inbox[Reply, Part, News],
         arena: Arena | None = None,
     ) -> None:
         """Start the process, from the event loop; `ready` or `gone` follows. Raises OSError."""
@@ -123,6 +127,12 @@ class ProcessReplica:
     def grant(self, serial: Serial, place: int, parts: int) -> None:
         """See `interfaces.Replica`."""
         self._order(Credit(serial, place, parts))
+
+    def tell(self, word: Word) -> None:
+        """See `interfaces.Replica`."""
+        if isinstance(word, Answered | AnswerParts | Feed) and self._lending is not None:
+            self._lending.lend_in(word)
+        self._order(word)
 
     def evict(self) -> None:
         """See `interfaces.Replica`."""
@@ -237,7 +247,7 @@ class ProcessReplica:
             case _:
                 self._hear_the_rest(report)
 
-    def _hear_the_rest(self, report: Parts | Ended | Progress | Failed) -> None:
+    def _hear_the_rest(self, report: Parts | Ended | Progress | Failed | News) -> None:
         match report:
             case Parts(serial, parts):
                 self._inbox.parts(self._id, Serial(serial), parts)
@@ -248,7 +258,7 @@ class ProcessReplica:
             case Failed(message, traceback):
                 self._words = f"{message}\n{traceback}"
             case _:
-                assert_never(report)
+                self._inbox.told(self._id, report)
 
     def _stream_ended(self) -> None:
         """Expect its exit: a process closes its socket a little before it ends."""

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from headrace.errors import TargetError
 from headrace.model.api import Model
+from headrace.model.binding import is_deployable
 
 Kind = Literal["asgi", "wsgi"]
 ASGI_ARGUMENTS, WSGI_ARGUMENTS, ANY_NUMBER = 3, 2, 50
@@ -39,9 +40,8 @@ def is_factory(found: object) -> bool:
 
 
 def _is_ours(found: object) -> bool:
-    """Tell whether it is a model, its class, or a Server."""
-    is_model = isinstance(found, Model) or (isinstance(found, type) and issubclass(found, Model))
-    return is_model or hasattr(found, "targets")
+    """Tell whether it is a deployment, a model, or a Server."""
+    return is_deployable(found) or isinstance(found, Model) or hasattr(found, "targets")
 
 
 def _kind_of_class(found: type) -> Kind | None:

@@ -16,9 +16,10 @@ from msgspec import Struct
 from headrace.errors import ConfigError, HeadraceError, StartError, TargetError
 from headrace.host.applications import Kind, is_factory, kind_of, made, split_call
 from headrace.model.api import Model
+from headrace.model.binding import Bound, is_deployable, served_from
 from headrace.model.names import did_you_mean
 from headrace.model.recording import recording
-from headrace.model.served import Served, describe
+from headrace.model.served import Served
 from headrace.model.source import import_file
 from headrace.settings.said import Said
 
@@ -98,7 +99,7 @@ def _described(targets: list[Any], settings: Mapping[str, Any]) -> Found:
             merged = {**target.settings, **merged}
         else:
             deployments.append(target)
-    return Found([describe(each) for each in deployments], merged)
+    return Found([served for each in deployments for served in served_from(each)], merged)
 
 
 def _import(place: str) -> ModuleType:
@@ -154,7 +155,7 @@ def _attribute(module: ModuleType, attribute: str, place: str) -> Any:
 def _found_in(module: ModuleType, place: str) -> list[Any]:
     """Return what a module that names nothing else would have served."""
     found = next((vars(module)[name] for name in USUAL if _is_served(vars(module).get(name))), None)
-    if found is not None and kind_of(found) is None:
+    if found is not None and (isinstance(found, Bound) or kind_of(found) is None):
         return [found]
     models = [
         value
@@ -176,7 +177,7 @@ def _is_served(found: object) -> bool:
 
 
 def _is_model(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, Model) and found is not Model
+    return is_deployable(found) and found is not Model
 
 
 def failure_of(error: StartError) -> dict[str, Any]:

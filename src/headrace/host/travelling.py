@@ -94,8 +94,9 @@ def _fetched_function(packed_source: Any) -> Any:
 def _fetched(packed_source: Any) -> type:
     source = msgspec.convert(packed_source, Source)
     try:
-        return fetch(source)
+        found: type = fetch(source)
     except Exception as error:
         raise TargetError(
             f"importing middleware {source.qualname} failed: {type(error).__name__}: {error}"
         ) from error
+    return found

@@ -26,7 +26,8 @@ from headrace.http.streaming import Sent, Streams
 from headrace.memory.arena import Region
 from headrace.memory.slots import Slot, length_of
 from headrace.model.envelope import Envelope, Head
-from headrace.runtime.driver import Driver, Ending
+from headrace.runtime.asked import Ending
+from headrace.runtime.driver import Driver
 from headrace.runtime.metrics import Endings
 
 log = logging.getLogger("headrace.http")

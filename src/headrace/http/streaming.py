@@ -25,7 +25,8 @@ from headrace.http.problems import encoded
 from headrace.http.responses import CLIENT_LEFT, response_of, unsendable
 from headrace.model.envelope import Envelope, Fault, Opened, Part
 from headrace.model.media import media_type
-from headrace.runtime.driver import Asked, Driver, Ending
+from headrace.runtime.asked import Asked, Ending
+from headrace.runtime.driver import Driver
 from headrace.runtime.metrics import Endings
 
 EVENTS = "text/event-stream"

@@ -7,7 +7,6 @@ from typing import Literal
 
 from headrace.errors import ConfigError
 from headrace.model.api import Model
-from headrace.model.arguments import refuse_constructor
 from headrace.model.deployment import Options
 from headrace.model.mistakes import mistake
 from headrace.model.names import is_slip
@@ -70,7 +69,6 @@ def check_class(cls: type, options: Options) -> None:
     _check_work(cls)
     _check_stepping(cls)
     _check_options(cls, options)
-    refuse_constructor(cls)
 
 
 def _check_kind(cls: type) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from headrace.errors import ConfigError
 from headrace.model.names import did_you_mean, kebab
@@ -13,7 +14,7 @@ from headrace.model.ranges import CHECKS, SECRET
 Devices = Literal["auto", "cpu", "cuda"] | Sequence[int]
 Executor = Literal["process", "inline"]
 Load = Literal["eager", "lazy", "background", "scheduled"]
-C = TypeVar("C", bound=type)
+C = TypeVar("C", bound=Callable[..., Any])
 
 _NOTE = "__headrace_options__"
 
@@ -146,38 +147,43 @@ def with_options(base: Options, changes: Mapping[str, object]) -> Options:
 
 
 @overload
-def deployment(cls: C, /) -> C: ...
+def deployment(target: C, /) -> C: ...
 @overload
 def deployment(**options: Unpack[OptionWords]) -> Callable[[C], C]: ...
-def deployment(cls: C | None = None, /, **options: Unpack[OptionWords]) -> C | Callable[[C], C]:
-    """Note options on a model class: `@deployment` or `@deployment(replicas=2)`.
+def deployment(target: C | None = None, /, **options: Unpack[OptionWords]) -> C | Callable[[C], C]:
+    """Note options on a class or function: `@deployment` or `@deployment(replicas=2)`.
 
-    The class itself comes back, so that types, pickling and unit tests stay as they are.
+    The class or function itself comes back, so that types, pickling and unit tests stay as they
+    are.
     """
     noted = with_options(Options(), dict(options))
 
-    def note(cls: C) -> C:
-        if not isinstance(cls, type):
-            raise ConfigError(
-                f"@deployment goes onto a class, not onto {cls!r}: wrap a function in a Model"
-            )
-        setattr(cls, _NOTE, noted)
-        return cls
+    def note(target: C) -> C:
+        if not (isinstance(target, type) or inspect.isfunction(target)):
+            raise ConfigError(f"@deployment goes onto a class or a function, not onto {target!r}")
+        setattr(target, _NOTE, noted)
+        return target
 
-    return note if cls is None else note(cls)
+    return note if target is None else note(target)
 
 
-def options_of(cls: type) -> Options:
-    """Tell a class's options, its name always filled in.
+def is_noted(target: object) -> bool:
+    """Tell whether a class or function was made a deployment by `@deployment`."""
+    return _NOTE in getattr(target, "__dict__", {})
+
+
+def options_of(target: Callable[..., Any]) -> Options:
+    """Tell the options of a class or function, the name always filled in.
 
     A subclass has those of its nearest decorated base, except `name` and `route`, which two
     deployments cannot share; decorating it anew starts from the defaults.
     """
-    for base in cls.__mro__:
-        noted: Options | None = vars(base).get(_NOTE)
+    name = kebab(getattr(target, "__name__", type(target).__name__))
+    for base in target.__mro__ if isinstance(target, type) else (target,):
+        noted: Options | None = getattr(base, "__dict__", {}).get(_NOTE)
         if noted is None:
             continue
-        if base is not cls:
+        if base is not target:
             noted = replace(noted, name=None, route=None, given=noted.given - {"name", "route"})
-        return noted if noted.name else replace(noted, name=kebab(cls.__name__))
-    return Options(name=kebab(cls.__name__))
+        return noted if noted.name else replace(noted, name=name)
+    return Options(name=name)

@@ -22,6 +22,25 @@ class Head(Struct, array_like=True, frozen=True):
     root_path: str = ""
     scheme: str = "http"
     http_version: str = "1.1"
+    kind: str = "http"
+    """`websocket` for a conversation."""
+    more: bool = False
+    """The body goes on behind the payload: see `Message`."""
+    subprotocols: list[str] = []
+    raw_path: bytes = b""
+    server: str = ""
+
+
+class Call(Struct, array_like=True, frozen=True):
+    """How other code of this server asks, through a handle: the payload is packed arguments.
+
+    They are a pair, positional and by keyword: see model/pickles.py.
+    """
+
+    method: str = ""
+    """Empty for what the deployment does by itself: `predict`, or being called."""
+    streams: bool = False
+    """Whoever asks wants the items one by one."""
 
 
 class Envelope(Struct, array_like=True, frozen=True):
@@ -33,6 +52,10 @@ class Envelope(Struct, array_like=True, frozen=True):
     content_type: str | None
     payload: bytes | Slot
     head: Head | None = None
+    call: Call | None = None
+    """None for a request that came over HTTP."""
+    model_id: str = ""
+    """Which of its models a deployment with many is asked for."""
 
     @property
     def body(self) -> bytes:
@@ -65,6 +88,8 @@ class Fault(Struct, array_like=True, tag=2, frozen=True):
     headers: list[tuple[str, str]] = []
     traceback: str = ""
     """Where the hook raised; only while debugging."""
+    error: bytes = b""
+    """The exception itself, packed, where other code of this server asked; else empty."""
 
 
 class Closed(Struct, array_like=True, tag=4, frozen=True):
@@ -79,5 +104,22 @@ class Opened(Struct, array_like=True, tag=5, frozen=True):
     headers: list[tuple[str, str]] = []
 
 
-Part = bytes | Opened
+class Message(Struct, array_like=True, tag=6, frozen=True):
+    """One message between a client and an application, as ASGI has them, beyond what is above.
+
+    Inwards: `http.request` with the next piece of a body, `http.disconnect`, `websocket.receive`,
+    `websocket.disconnect`. Outwards, as a part of the answer: `websocket.accept`, `websocket.send`,
+    `websocket.close`, and `http.response.end` where an application goes on after its response.
+    """
+
+    name: str
+    """As ASGI calls it."""
+    text: str | None = None
+    data: bytes | Slot | None = None
+    more: bool = False
+    code: int = 0
+    headers: list[tuple[bytes, bytes]] = []
+
+
+Part = bytes | Opened | Message
 Reply = bytes | Slot | Answer | Fault | Closed

@@ -15,7 +15,13 @@ from typing import Any
 from headrace.errors import ImpossibleStep
 from headrace.model import running, whole
 from headrace.model.answers import answerer
-from headrace.model.arguments import Arguments, Parameter, read_arguments, resolved
+from headrace.model.arguments import (
+    Arguments,
+    Parameter,
+    read_arguments,
+    refuse_constructor,
+    resolved,
+)
 from headrace.model.bodies import Body, body_of, reader_of_one
 from headrace.model.calls import Call, call_with_nothing, call_with_one
 from headrace.model.checks import STEPPING, Streams, check_class, has, streams_of, work_of
@@ -35,9 +41,14 @@ __all__ = ["Plan", "compile_plan"]
 _LISTS = (list, Sequence, Iterable, typing.List, typing.Sequence)  # noqa: UP006
 
 
-def compile_plan(cls: type, options: Options) -> Plan:
-    """Read a model class; raises ConfigError with class, hook and mend for any mistake in it."""
+def compile_plan(cls: type, options: Options, *, is_made_with: bool = False) -> Plan:
+    """Read a model class; raises ConfigError with class, hook and mend for any mistake in it.
+
+    Unless it `is_made_with` arguments, its constructor must do without.
+    """
     check_class(cls, options)
+    if not is_made_with:
+        refuse_constructor(cls)
     streams, work = streams_of(cls), work_of(cls)
     batched = work == "predict_batch"
     hooks = [h for h in ("decode_request", work, "encode_response") if has(cls, h)]

@@ -7,7 +7,7 @@ from typing import Any
 from headrace.core.credit import WINDOW
 from headrace.model.answers import opened
 from headrace.model.context import Context, abandon, context_of
-from headrace.model.envelope import Closed, Envelope, Fault, Opened, Part, Reply
+from headrace.model.envelope import Closed, Envelope, Fault, Part, Reply
 from headrace.model.faults import NOBODY_WAITS
 from headrace.model.sizes import bounded
 from headrace.model.streaming import Form, form_of, wished
@@ -149,4 +149,4 @@ class Outlet:
 
 
 def _size(part: Part) -> int:
-    return 0 if isinstance(part, Opened) else len(part)
+    return len(part) if isinstance(part, bytes) else 0

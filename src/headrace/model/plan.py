@@ -12,6 +12,7 @@ from headrace.model.calls import Call
 from headrace.model.checks import Streams
 from headrace.model.deployment import Options
 from headrace.model.group import Open, OpenAsync, Recipe
+from headrace.model.making import make
 from headrace.model.stepping import open_with
 from headrace.model.steps import Run, RunAsync
 
@@ -57,9 +58,10 @@ class Plan:
             raise ImpossibleStep(f"{self.name} does not stream")
         return self.recipe
 
-    def make(self) -> Model:
-        """Make the model object; what its `__init__` raises passes."""
-        return self.target()
+    def make(self, arguments: bytes = b"") -> Model:
+        """Make the model object, with packed arguments; what its `__init__` raises passes."""
+        made: Model = make(self.target, arguments)
+        return made
 
     def setup(self, model: Model, device: str, report: Report) -> Awaitable[None] | None:
         """Run `setup`, giving an awaitable where it is `async def`; what it raises passes."""

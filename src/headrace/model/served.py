@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+import inspect
+from collections.abc import Callable
+from typing import Any, assert_never
 
 from msgspec import Struct
 
@@ -13,6 +15,7 @@ from headrace.model.concurrency import threads_for
 from headrace.model.deployment import Options, options_of
 from headrace.model.description import Description, described
 from headrace.model.hooks import compile_plan
+from headrace.model.kinds import Kind, kind_of, waits
 from headrace.model.source import Source, source_of
 
 
@@ -27,12 +30,19 @@ class Served(Struct, frozen=True):
     wants_head: bool
     description: Description = Description()
     streams: Streams = ""
+    kind: Kind = "model"
+    arguments: bytes = b""
+    """What it is made with, packed."""
+    is_root: bool = True
+    """Whether it is what an application shows to the outside; others need a route of their own."""
 
     @property
     def slots(self) -> int:
         """Requests at once in a replica; 0 is one call at a time, the next ones sent ahead."""
         if self.streams == "steps":
             return self.options.max_batch_size
+        if self.kind != "model":
+            return self.options.max_ongoing_requests or _USUAL_SLOTS[self.kind, self.layout]
         if self.layout == "sync" and self.streams != "each":
             threads = threads_for(self.options, self.layout, self.streams)
             return threads if threads > 1 else 0
@@ -47,6 +57,8 @@ class Served(Struct, frozen=True):
     def together(self) -> str:
         """How requests share the model's work, and whether their answers are streams, in words."""
         batch = f"batches of up to {self.batch_size}"
+        if self.kind != "model":
+            return ""
         match self.streams:
             case "":
                 return batch if self.batched else ""
@@ -60,24 +72,59 @@ class Served(Struct, frozen=True):
                 assert_never(self.streams)
 
 
-def describe(target: object) -> Served:
-    """Return what is to be known of a model class. Raises ConfigError if it cannot be served."""
-    if not (isinstance(target, type) and issubclass(target, Model)):
+_USUAL_SLOTS = {
+    ("plain", "sync"): 1,
+    ("plain", "async"): 16,
+    ("ingress", "sync"): 100,
+    ("ingress", "async"): 100,
+}
+
+
+def describe(
+    target: object, options: Options | None = None, *, is_made_with: bool = False
+) -> Served:
+    """Return what is to be known of a model class, or of any class or function.
+
+    `is_made_with` arguments: else the class must do without. Raises ConfigError if it cannot be
+    served.
+    """
+    if isinstance(target, type) and issubclass(target, Model):
+        return _described_model(target, options or options_of(target), is_made_with=is_made_with)
+    if not (isinstance(target, type) or inspect.isfunction(target)):
         raise ConfigError(
-            f"cannot serve {target!r}: a target is a class derived from headrace.Model"
+            f"cannot serve {target!r}: a target is a class derived from headrace.Model, any class "
+            "or function that is a deployment, or what hr.bind returns"
         )
-    options = options_of(target)
-    source = source_of(target)  # first: msgspec's notes on a dataclass cannot be pickled
-    plan = compile_plan(target, options)
+    return _described_plain(target, options or options_of(target))
+
+
+def _described_model(cls: type[Model], options: Options, *, is_made_with: bool) -> Served:
+    source = source_of(cls)  # first: msgspec's notes on a dataclass cannot be pickled
+    plan = compile_plan(cls, options, is_made_with=is_made_with)
     return Served(
-        options.name or target.__name__,
+        options.name or cls.__name__,
         source,
         options,
         plan.layout,
         plan.batched,
         plan.wants_head,
-        described(target),
+        described(cls),
         plan.streams,
+    )
+
+
+def _described_plain(target: Callable[..., Any], options: Options) -> Served:
+    summary, _, text = inspect.cleandoc(target.__doc__ or "").partition("\n")
+    return Served(
+        options.name or target.__name__,
+        source_of(target),
+        options,
+        "async" if waits(target) else "sync",
+        batched=False,
+        wants_head=True,
+        description=Description(summary=summary, text=text.strip()),
+        streams="each",
+        kind=kind_of(target),
     )
 
 
@@ -88,13 +135,18 @@ def assign_routes(deployments: list[Served]) -> dict[str, str]:
     """
     routes: dict[str, str] = {}
     names: set[str] = set()
+    is_alone = sum(served.is_root for served in deployments) == 1
     for served in deployments:
-        default = "/predict" if len(deployments) == 1 else f"/{served.name}"
-        route = served.options.route or default
         if served.name in names:
             raise ConfigError(f"two deployments are named {served.name!r}: name one of them anew")
+        names.add(served.name)
+        if not served.is_root and served.options.route is None:
+            continue  # only handles reach it
+        default = "/predict" if is_alone else f"/{served.name}"
+        if served.kind != "model":
+            default = "/" if is_alone else f"/{served.name}"
+        route = served.options.route or default
         if route in routes:
             raise ConfigError(f"{routes[route]} and {served.name} both want the route {route}")
-        names.add(served.name)
         routes[route] = served.name
     return routes

@@ -11,10 +11,10 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -28,7 +28,10 @@ MAIN = "__headrace_main__"
 
 
 class Source(Struct, array_like=True, frozen=True):
-    """A class, as another process finds it: one of module, path, pickled or resident is set."""
+    """A class or function, as another process finds it.
+
+    One of module, path, pickled or resident is set.
+    """
 
     qualname: str
     module: str = ""
@@ -39,7 +42,7 @@ class Source(Struct, array_like=True, frozen=True):
     """Where the class stands in this very process; means nothing to another one."""
 
 
-_residents: WeakValueDictionary[int, type] = WeakValueDictionary()
+_residents: WeakValueDictionary[int, Callable[..., Any]] = WeakValueDictionary()
 _stays: ContextVar[bool] = ContextVar("headrace_stays", default=False)
 
 
@@ -53,8 +56,8 @@ def staying() -> Iterator[None]:
         _stays.reset(token)
 
 
-def source_of(cls: type) -> Source:
-    """Return where `cls` comes from."""
+def source_of(cls: Callable[..., Any]) -> Source:
+    """Return where a class or function comes from."""
     if _stays.get():
         _residents[id(cls)] = cls
         return Source(cls.__qualname__, resident=id(cls))
@@ -71,21 +74,21 @@ def source_of(cls: type) -> Source:
     return Source(cls.__qualname__, pickled=cloudpickle.dumps(cls), sys_path=paths)
 
 
-def fetch(source: Source) -> type:
-    """Return the class in this process. Raises TargetError if it is not there."""
+def fetch(source: Source) -> Any:
+    """Return the class or function in this process. Raises TargetError if it is not there."""
     if source.resident:
         return _residents[source.resident]
     sys.path[:] = [*source.sys_path, *(p for p in sys.path if p not in source.sys_path)]
     if source.pickled:
         import cloudpickle  # noqa: PLC0415 - needed for notebooks only
 
-        return cloudpickle.loads(source.pickled)  # type: ignore[no-any-return] # it is what source_of put in
+        return cloudpickle.loads(source.pickled)  # it is what source_of put in
     with recording():  # a script may call run() at its end: here it is only imported
         module = import_file(source.path) if source.path else importlib.import_module(source.module)
     found = _lookup(module, source.qualname)
-    if not isinstance(found, type):
+    if not isinstance(found, type | FunctionType):
         where = source.path or source.module
-        raise TargetError(f"{where} has no class {source.qualname}")
+        raise TargetError(f"{where} has no class or function {source.qualname}")
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import assert_never
 
 from headrace.model.envelope import Envelope
 from headrace.model.hooks import Plan
@@ -43,7 +42,7 @@ class AsyncEnd:
     def __init__(self, plan: Plan, model: object, end: End) -> None:
         """Take over the socket; nothing happens before `serve`."""
         self._sock, self._page, self._splitter = end.sock, end.page, end.splitter
-        self._bodies = end.bodies
+        self._bodies, self._words = end.bodies, end.words
         frames = Frames(end.bodies, self._say)
         self._tasks = (
             StreamTasks(plan, model, frames)
@@ -105,7 +104,7 @@ class AsyncEnd:
             case Load():
                 pass  # only the first order is one
             case _:
-                assert_never(order)
+                self._words.hear(order)
 
     def _begin(self, calls: list[tuple[int, list[Envelope]]]) -> None:
         for serial, envelopes in calls:

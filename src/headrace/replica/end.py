@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socket import socket
 
 from headrace.replica.bodies import Bodies
 from headrace.replica.frames import Splitter
 from headrace.replica.page import Page
 from headrace.replica.stopping import Guard
+from headrace.replica.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,4 @@ class End:
     splitter: Splitter
     bodies: Bodies
     guard: Guard
+    words: Words = field(default_factory=Words)

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from headrace.model.deployment import Options
-from headrace.model.envelope import Answer, Envelope, Part, Reply
+from headrace.model.envelope import Answer, Envelope, Message, Part, Reply
+from headrace.model.kinds import Kind
 from headrace.model.source import Source
 
 HEAD = struct.Struct("<I")
@@ -36,6 +37,9 @@ class Load(Struct, array_like=True, tag=1, frozen=True):
     device: str
     region: int = 0
     """Where it may write large answers; 0 is nowhere."""
+    kind: Kind = "model"
+    arguments: bytes = b""
+    """What the class is made with, packed; empty for nothing. See model/binding.py."""
 
 
 class Calls(Struct, array_like=True, tag=2, frozen=True):
@@ -73,7 +77,41 @@ class Credit(Struct, array_like=True, tag=7, frozen=True):
     parts: int
 
 
-Order = Load | Calls | GiveUpOn | TearDown | Trim | Freed | Credit
+class Feed(Struct, array_like=True, tag=8, frozen=True):
+    """Messages of the client of the request at `place`, of those that were wanted."""
+
+    serial: int
+    place: int
+    messages: list[Message]
+
+
+class Answered(Struct, array_like=True, tag=9, frozen=True):
+    """What came of a request that this replica made through a handle."""
+
+    number: int
+    reply: Reply
+
+
+class AnswerParts(Struct, array_like=True, tag=10, frozen=True):
+    """Parts of a streamed answer to a request that this replica made through a handle."""
+
+    number: int
+    parts: list[Part]
+
+
+class Check(Struct, array_like=True, tag=11, frozen=True):
+    """Ask the model's `health`; `Health` is the answer."""
+
+
+class Reconfigure(Struct, array_like=True, tag=12, frozen=True):
+    """Go on with this `user_config`, as JSON."""
+
+    config: bytes
+
+
+Word = Feed | Answered | AnswerParts | Check | Reconfigure
+"""What the worker tells a replica's code, besides calls."""
+Order = Load | Calls | GiveUpOn | TearDown | Trim | Freed | Credit | Word
 
 # --- replica to worker -----------------------------------------------------------------
 
@@ -126,7 +164,65 @@ class Ended(Struct, array_like=True, tag=8, frozen=True):
     reply: Reply
 
 
-Report = Ready | Progress | Finished | Returned | Failed | Freed | Parts | Ended
+class Ask(Struct, array_like=True, tag=9, frozen=True):
+    """A request that code of this replica makes through a handle.
+
+    It belongs to the request at `place` of the call `serial`, which ends it with itself, unless it
+    is `detached`; place -1 is no one request of that call, serial 0 none at all. The replica counts
+    its own requests from 1. The envelope's deadline is a wish: the request's own may be nearer.
+    """
+
+    number: int
+    target: str
+    envelope: Envelope
+    serial: int = 0
+    place: int = -1
+    detached: bool = False
+
+
+class HangUp(Struct, array_like=True, tag=10, frozen=True):
+    """Nobody waits any more for what this replica asked."""
+
+    number: int
+
+
+class Took(Struct, array_like=True, tag=11, frozen=True):
+    """So many parts of an answer that this replica asked for were read."""
+
+    number: int
+    parts: int
+
+
+class Want(Struct, array_like=True, tag=12, frozen=True):
+    """The application at `place` reads so many more messages of its client."""
+
+    serial: int
+    place: int
+    messages: int
+
+
+class Holds(Struct, array_like=True, tag=13, frozen=True):
+    """The models that a multiplexed deployment has loaded in this replica."""
+
+    models: list[str]
+
+
+class Health(Struct, array_like=True, tag=14, frozen=True):
+    """What `health` said; `words` tell why it is not well."""
+
+    is_well: bool
+    words: str = ""
+
+
+class Reconfigured(Struct, array_like=True, tag=15, frozen=True):
+    """`reconfigure` has returned, or why it failed."""
+
+    fault: str = ""
+
+
+News = Ask | HangUp | Took | Want | Holds | Health | Reconfigured
+"""What a replica's code asks of others, or tells of itself."""
+Report = Ready | Progress | Finished | Returned | Failed | Freed | Parts | Ended | News
 
 read_order = msgspec.msgpack.Decoder(Order).decode
 read_report = msgspec.msgpack.Decoder(Report).decode

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import assert_never
 
 from headrace.model.envelope import Envelope
 from headrace.model.hooks import Plan
@@ -66,7 +65,7 @@ def _read(inbox: Inbox, end: End) -> bool:
             case GiveUpOn() | Load() | Credit():
                 pass  # a leaf runs on: its signal comes with the page
             case _:
-                assert_never(order)
+                end.words.hear(order)
     return asked_to_end
 
 

@@ -48,7 +48,8 @@ def main(socket_fd: int, page_fd: int, arena_fd: int) -> int:
     try:
         load = _first_order(sock, splitter)
         bodies.use_region(load.region)
-        plan = in_threads(compile_plan(fetch(load.source), load.options))
+        made_with = bool(load.arguments)
+        plan = in_threads(compile_plan(fetch(load.source), load.options, is_made_with=made_with))
         return _Life(plan, load, End(sock, page, splitter, bodies, guard)).live()
     except WorkerGone:
         return 0
@@ -88,7 +89,7 @@ class _Life:
         if self._plan.layout == "async":
             with asyncio.Runner(loop_factory=new_loop) as runner:
                 return runner.run(self._live_async())
-        model = self._plan.make()
+        model = self._plan.make(self._load.arguments)
         try:
             _finish(self._plan.setup(model, self._load.device, self._progress))
             self._sock.sendall(pack(Ready()))
@@ -100,7 +101,7 @@ class _Life:
         return 0
 
     async def _live_async(self) -> int:
-        model = self._plan.make()
+        model = self._plan.make(self._load.arguments)
         try:
             await _done(self._plan.setup(model, self._load.device, self._progress))
             self._sock.sendall(pack(Ready()))

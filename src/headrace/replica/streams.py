@@ -13,7 +13,6 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import assert_never
 
 from headrace.model.envelope import Envelope
 from headrace.model.group import Group, Open
@@ -30,6 +29,7 @@ from headrace.replica.frames import (
     Returned,
     TearDown,
     Trim,
+    Word,
     pack,
     read_order,
 )
@@ -152,7 +152,10 @@ def _read(streams: Streams, end: End, outbox: bytearray) -> bool:
 
 
 def _obey(
-    order: Calls | Freed | Trim | TearDown | Load, streams: Streams, end: End, outbox: bytearray
+    order: Calls | Freed | Trim | TearDown | Load | Word,
+    streams: Streams,
+    end: End,
+    outbox: bytearray,
 ) -> None:
     match order:
         case Calls(calls):
@@ -168,4 +171,4 @@ def _obey(
         case TearDown() | Load():
             pass
         case _:
-            assert_never(order)
+            end.words.hear(order)

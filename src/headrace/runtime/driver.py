@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
 
@@ -25,7 +25,6 @@ from headrace.core.messages import (
     Grant,
     Interrupt,
     Kill,
-    News,
     Outcome,
     Recall,
     ReplicaId,
@@ -41,69 +40,19 @@ from headrace.core.messages import (
     Why,
 )
 from headrace.core.records import Policy
-from headrace.errors import HeadraceError, StillLoading
+from headrace.errors import StillLoading
 from headrace.interfaces import Clock, Replica
 from headrace.memory.slots import length_of
 from headrace.model.envelope import Envelope, Part, Reply
+from headrace.replica.frames import News, Word
+from headrace.runtime.asked import Asked, Ending
 from headrace.runtime.outcomes import ending_of
 from headrace.runtime.roster import Roster
+from headrace.runtime.watcher import Watcher
 
 log = logging.getLogger("headrace.runtime")
 
-Starter = Callable[[DeploymentId, ReplicaId], Replica[Envelope]]
-
-
-class Watcher:
-    """What the driver tells to whoever runs it; the default cares for nothing."""
-
-    def replica_ready(self, replica: ReplicaId) -> None:
-        """A replica takes calls."""
-
-    def replica_gone(self, replica: ReplicaId, why: Why, words: str) -> None:
-        """A replica ended."""
-
-    def replica_said(self, replica: ReplicaId, line: str) -> None:
-        """A replica printed a line."""
-
-    def given_up(self, deployment: DeploymentId) -> None:
-        """The first start of a deployment failed."""
-
-    def said(self, deployment: DeploymentId, news: News) -> None:
-        """A deployment's model comes or goes."""
-
-    def not_loaded(self, deployment: DeploymentId, refused: StillLoading) -> StillLoading:  # noqa: ARG002
-        """A request is refused for this; return it with what more is to be told."""
-        return refused
-
-    def retired(self, deployment: DeploymentId) -> None:
-        """Nothing of a deployment is left."""
-
-    def drained(self) -> None:
-        """Nothing is left."""
-
-
-Ending = Reply | HeadraceError | None
-"""What became of a request: its reply, the error it ended in, or None: nobody waits for it."""
-
-
-class Asked:
-    """One request on its way; `ended` is called once, with its ending."""
-
-    __slots__ = ("deployment", "ended", "envelope", "heard", "id")
-
-    def __init__(
-        self,
-        number: RequestId,
-        deployment: DeploymentId,
-        envelope: Envelope,
-        ended: Callable[[Ending], None],
-        heard: Callable[[Part], None] | None,
-    ) -> None:
-        self.id, self.deployment, self.envelope = number, deployment, envelope
-        self.ended, self.heard = ended, heard
-
-    def __repr__(self) -> str:
-        return f"<Asked {self.id} {self.envelope.label} for {self.deployment}>"
+Starter = Callable[[DeploymentId, ReplicaId], Replica[Envelope, Word]]
 
 
 class Driver:
@@ -115,9 +64,13 @@ class Driver:
         """`starters` start a replica of a deployment; nothing runs until the first event."""
         self.engine, self.clock = engine, clock
         self.watcher = Watcher()
-        self.replicas: dict[ReplicaId, Replica[Envelope]] = {}
+        self.replicas: dict[ReplicaId, Replica[Envelope, Word]] = {}
         self.loading: dict[ReplicaId, tuple[float, float, str]] = {}
         self.roster = Roster()
+        self.hears: dict[type, Callable[[ReplicaId, Any], None]] = {}
+        """Who cares for what replicas' code asks and tells, by its kind: see `frames.News`."""
+        self.farewells: list[Callable[[ReplicaId], None]] = []
+        """Whom to tell of a replica that is gone."""
         self._starters = starters
         self._chance = random.Random().random  # noqa: S311 - spreads restarts, hides nothing
         self._loop = asyncio.get_running_loop()
@@ -254,12 +207,26 @@ class Driver:
         """A replica has ended."""
         self.replicas.pop(replica, None)
         self.loading.pop(replica, None)
+        for farewell in self.farewells:
+            farewell(replica)
         self.watcher.replica_gone(replica, why, words)
         self._tell(
             self.engine.replica_gone(
                 replica, why, claimed=claimed, now=self.clock(), chance=self._chance()
             )
         )
+
+    def told(self, replica: ReplicaId, news: News) -> None:
+        """A replica's code asks for something, or tells of itself."""
+        self.hears[type(news)](replica, news)
+        self._plan_turn()
+
+    def tell(self, replica: ReplicaId, word: Word) -> None:
+        """Pass a word on to a replica's code, if it is still there."""
+        if replica in self.replicas:
+            self.replicas[replica].tell(word)
+            self._touched.add(replica)
+            self._plan_turn()
 
     def said(self, replica: ReplicaId, line: str) -> None:
         """A replica printed something."""

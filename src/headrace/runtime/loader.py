@@ -18,8 +18,9 @@ from headrace.core.records import Pool
 from headrace.core.replicas import State
 from headrace.errors import ConfigError, StillLoading
 from headrace.model.deployment import Options
-from headrace.runtime.driver import Driver, Watcher
+from headrace.runtime.driver import Driver
 from headrace.runtime.resources import peak_bytes
+from headrace.runtime.watcher import Watcher
 
 log = logging.getLogger("headrace.runtime")
 LONGEST_NAP_S = 30.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from headrace.core.messages import ReplicaId, Serial, Why
 from headrace.model.envelope import Part, Reply
+from headrace.replica.frames import News
 
 PATIENCE_S = 10.0
 
@@ -33,6 +34,7 @@ class Ledger:
     endings: list[Gone] = field(default_factory=list)
     steps: list[tuple[float, float, str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    told_of: list[News] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,6 +75,11 @@ class Ledger:
         """Write it down."""
         self._note(f"{replica} is gone", once=True)
         self.endings.append(Gone(why, claimed, words))
+
+    def told(self, replica: ReplicaId, news: News) -> None:
+        """Write it down."""
+        self._note(f"{replica} told {type(news).__name__}", once=not self.endings)
+        self.told_of.append(news)
 
     def said(self, replica: ReplicaId, line: str) -> None:
         """Write it down."""

@@ -19,10 +19,10 @@ from headrace.model.api import Model
 from headrace.model.deployment import options_of
 from headrace.model.envelope import Answer, Closed, Envelope, Fault, Part, Reply
 from headrace.model.source import source_of
-from headrace.replica.frames import Load
+from headrace.replica.frames import Load, News, Word
 from headrace.testing.ledger import Gone, Ledger
 
-Make = Callable[[Load, Inbox[Reply, Part]], Replica[Envelope]]
+Make = Callable[[Load, Inbox[Reply, Part, News]], Replica[Envelope, Word]]
 """Starts a replica that reports to the inbox."""
 
 
@@ -33,7 +33,7 @@ class Stage:
     make: Make
     folder: Path
     ledger: Ledger = field(default_factory=Ledger)
-    replica: Replica[Envelope] | None = None
+    replica: Replica[Envelope, Word] | None = None
     last: int = 0
 
     @property
@@ -41,7 +41,7 @@ class Stage:
         """A file in which a model leaves marks."""
         return self.folder / "mark"
 
-    def start(self, model: type[Model]) -> Replica[Envelope]:
+    def start(self, model: type[Model]) -> Replica[Envelope, Word]:
         """Start a replica; its model gets the path of the mark as its device."""
         name = ReplicaId("subject/1")
         load = Load("subject", name, source_of(model), options_of(model), str(self.mark))
@@ -49,7 +49,7 @@ class Stage:
         assert self.replica.id == name
         return self.replica
 
-    async def load(self, model: type[Model]) -> Replica[Envelope]:
+    async def load(self, model: type[Model]) -> Replica[Envelope, Word]:
         """Start a replica and wait until it is ready."""
         replica = self.start(model)
         await self.ledger.until(lambda: bool(self.ledger.readied or self.ledger.endings))
