@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from headrace.model.source import MAIN
+from headrace.model.source import MAIN, pickler_by_value
 
 LARGE_BYTES = 1 << 13
 """A buffer below this is cheaper copied than set apart; and so its array can be written to."""
@@ -82,10 +82,8 @@ def with_references(value: object, word_of: Callable[[object], str | None]) -> b
     """
     try:
         return joined(_pieces(_dumped(pickle.Pickler, value, word_of), []))
-    except (pickle.PicklingError, AttributeError):  # no module has it: a notebook's cell, say
-        import cloudpickle  # type: ignore[import-untyped] # noqa: PLC0415 - for notebooks only
-
-        return joined(_pieces(_dumped(cloudpickle.Pickler, value, word_of), []))
+    except (pickle.PicklingError, AttributeError):  # no module has it
+        return joined(_pieces(_dumped(pickler_by_value(), value, word_of), []))
 
 
 def _dumped(kind: type[Any], value: object, word_of: Callable[[object], str | None]) -> bytes:

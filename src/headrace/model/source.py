@@ -74,6 +74,13 @@ def source_of(cls: Callable[..., Any]) -> Source:
     return Source(cls.__qualname__, pickled=cloudpickle.dumps(cls), sys_path=paths)
 
 
+def pickler_by_value() -> Any:
+    """Return the class of picklers for what no module has: a notebook's cell, say."""
+    import cloudpickle  # noqa: PLC0415 - needed for notebooks only
+
+    return cloudpickle.Pickler
+
+
 def fetch(source: Source) -> Any:
     """Return the class or function in this process. Raises TargetError if it is not there."""
     if source.resident:
