@@ -116,4 +116,4 @@ def test_every_kind_of_hook_with_five_hundred_clients_and_sixty_kills() -> None:
     assert len(after.reaper.kills) >= 60
     assert {after.reaper.by_deployment[way.name] > 1 for way in WAYS} == {True}
     settled = after.memory_mib[len(after.memory_mib) // 2 :]
-    assert max(settled[-5:]) - min(settled[:5]) < 4, "the server grows"
+    assert max(settled[-5:]) - min(settled[:5]) < 6, "the server grows"
