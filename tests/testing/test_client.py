@@ -132,8 +132,8 @@ def test_it_raises_when_setup_raised() -> None:
 def test_mistakes_are_raised_at_once() -> None:
     with pytest.raises(ConfigError, match="at least one"):
         Client()
-    with pytest.raises(ConfigError, match=r"derived from headrace\.Model"):
-        Client(int)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="3"):
+        Client(3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="did you mean `port`"):
         Client(Greets, prot=1)  # type: ignore[call-arg]
 

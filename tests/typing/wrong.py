@@ -24,11 +24,6 @@ class Thread(hr.Model):
         return value
 
 
-@hr.deployment  # expect
-def function(value: int) -> int:
-    return value
-
-
 def wrong_settings() -> None:
     hr.start(Two, prot=0)  # expect
     hr.start(Two, port="0")  # expect

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from types import FunctionType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from headrace.errors import ConfigError
@@ -169,7 +170,8 @@ def deployment(target: C | None = None, /, **options: Unpack[OptionWords]) -> C 
 
 def is_noted(target: object) -> bool:
     """Tell whether a class or function was made a deployment by `@deployment`."""
-    return _NOTE in getattr(target, "__dict__", {})
+    # Asked of its type: a proxy that stands in a module, such as Flask's `request`, may raise.
+    return issubclass(type(target), (type, FunctionType)) and _NOTE in vars(target)
 
 
 def options_of(target: Callable[..., Any]) -> Options:
