@@ -12,9 +12,14 @@
     │   ├── UnsupportedMedia    415
     │   └── Unprocessable       422, with the path of the fault
     ├── Refused                 never started, 503: QueueFull, Draining, StillLoading
+    │   ├── CallToAncestor      500: a call through a handle that waits for itself
+    │   └── StorageFull         507: a job could not be written down
+    ├── JobError                a job is not as what was asked of it needs: NoSuchJob 404,
+    │                           WrongStatus 409, StaleAttempt 409, ResultGone 410, KeyReused 422
     ├── Expired                 504: the deadline passed first
     ├── ReplicaLost             500: the process that held it died, on its retries too
     ├── HookFailed              500: a hook raised (the traceback is in the log)
+    ├── CalleeFailed            500: so did a callee's, with what cannot be pickled
     └── StartError              a server that cannot start; each has an exit code
         ├── ConfigError         2
         ├── SetupFailed         3
@@ -159,6 +164,54 @@ class StillLoading(Refused):
     code = "loading"
 
 
+class CallToAncestor(Refused):
+    """A call through a handle could never run: those it is made for hold every place it needs."""
+
+    status, code = 500, "call_to_ancestor"
+
+
+class StorageFull(Refused):
+    """The job store has no room; nothing was accepted, and nothing that was before is lost."""
+
+    status, code = 507, "storage_full"
+
+
+class JobError(HeadraceError):
+    """A job is not as what was asked of it needs."""
+
+    status, code = 409, "job_error"
+
+
+class NoSuchJob(JobError):
+    """No job of this name is known to whoever asks."""
+
+    status, code = 404, "no_such_job"
+
+
+class WrongStatus(JobError):
+    """What was asked cannot be done to a job that is where this one is."""
+
+    code = "wrong_status"
+
+
+class StaleAttempt(JobError):
+    """A worker reports an attempt that counts no more: its job is another's by now, or over."""
+
+    code = "stale_attempt"
+
+
+class ResultGone(JobError):
+    """The job's result was kept as long as it was to be."""
+
+    status, code = 410, "result_gone"
+
+
+class KeyReused(JobError):
+    """The same Idempotency-Key, or id of a job, came before with another request."""
+
+    status, code = 422, "idempotency_key_reused"
+
+
 class Expired(HeadraceError):
     """The deadline passed before an answer was ready."""
 
@@ -175,6 +228,19 @@ class HookFailed(HeadraceError):
     """A hook raised; the traceback is in the server's log under the request id."""
 
     status, code = 500, "hook_failed"
+
+
+class CalleeFailed(HeadraceError):
+    """What a handle called raised something that cannot travel; this is its type and its words."""
+
+    code = "callee_failed"
+
+    def __init__(self, type_name: str, words: str) -> None:
+        super().__init__(type_name, words)
+        self.type_name, self.words = type_name, words
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.words}".rstrip(": ")
 
 
 class StartError(HeadraceError):
@@ -197,6 +263,10 @@ class SetupFailed(StartError):
     def __init__(self, message: str, *, traceback: str = "") -> None:
         super().__init__(message)
         self.traceback = traceback
+
+
+class ReconfigureFailed(StartError):
+    """Some replicas did not take a new `user_config`: the one before holds for them."""
 
 
 class TargetError(StartError):

@@ -1,0 +1,1 @@
+"""Later work: what is written down of jobs, so that it outlives everybody."""

@@ -1,0 +1,71 @@
+"""What was accepted in a transaction and is not in the database yet: many rows are one statement.
+
+A statement costs more than a row, and each gives other threads the interpreter, who keep it for
+milliseconds. So those who submit at the same time are inserted sixty-four at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from headrace.core.jobs import Job
+from headrace.interfaces import Submission
+from headrace.jobs import rows
+
+AT_ONCE = (64, 16, 4, 1)
+"""Rows of a statement: few sizes, so that SQLite prepares each once."""
+CONTENT_WIDTH = 5
+PUT = {
+    table: f"INSERT INTO {table} (job, head, size_bytes, data, file) VALUES (?, ?, ?, ?, ?)"
+    for table in ("inputs", "outputs")
+}
+
+
+class Content(NamedTuple):
+    """What is to be kept, after a large one was put into a file."""
+
+    head: bytes
+    size_bytes: int
+    data: bytes | memoryview | None
+    file: str | None = None
+
+
+class Fresh:
+    """The jobs of one transaction that wait to be inserted."""
+
+    __slots__ = ("inputs", "jobs", "known")
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.jobs: list[rows.Row] = []
+        self.inputs: list[rows.Row] = []
+        self.known: dict[tuple[str, str, str], tuple[Job, bytes]] = {}
+        """Those that were given a key or an id, by `key` or `id`, its words and the tenant."""
+
+    def add(self, job: Job, submission: Submission, content: Content) -> None:
+        """Have a job inserted."""
+        fingerprint, key = submission.fingerprint, submission.key
+        self.jobs.append(rows.inserted(job, fingerprint, key))
+        self.inputs.append((job.number, *content))
+        if key is not None:
+            self.known["key", key, job.tenant] = job, fingerprint
+        if submission.id is not None:
+            self.known["id", job.id, job.tenant] = job, fingerprint
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Insert them all."""
+        _insert(connection, rows.INSERT, self.jobs)
+        _insert(connection, PUT["inputs"], self.inputs)
+
+
+def _insert(connection: sqlite3.Connection, statement: str, values: Sequence[rows.Row]) -> None:
+    """Insert rows by a statement that inserts one."""
+    begun, width = 0, len(values[0])
+    for size in AT_ONCE:
+        many = statement + f", ({', '.join('?' * width)})" * (size - 1)
+        while len(values) - begun >= size:
+            some = values[begun : begun + size]
+            connection.execute(many, [value for row in some for value in row])
+            begun += size
