@@ -23,20 +23,20 @@ demo: $(STAMPS)/demo ## serve an image classifier and ask it about a photo
 	@$(BIN)/headrace demo $(ARGS)
 
 test: $(STAMPS)/test ## run the whole test suite, but for the soak
-	@$(BIN)/pytest -n auto $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 check: $(STAMPS)/dev ## format, lint, types, layers and tests: what CI asks
 	@echo "ruff format --check" && $(BIN)/ruff format --check .
 	echo "ruff check" && $(BIN)/ruff check .
 	echo "mypy" && $(BIN)/mypy
 	echo "lint-imports" && $(BIN)/lint-imports --no-logo --no-cache # its cache misses edits
-	echo "pytest" && $(BIN)/pytest -n auto $(ARGS)
+	echo "pytest" && $(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 format: $(STAMPS)/dev ## format the code, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(STAMPS)/bench ## measure Headrace beside its neighbours (ARGS=echo, forest, bodies, streams or pays: one)
+bench: $(STAMPS)/bench ## measure Headrace beside its neighbours (ARGS=echo, forest, bodies, streams, pays or graph: one)
 	@$(BIN)/python bench/run.py $(ARGS)
 
 soak: $(STAMPS)/test ## minutes of traffic, kills and reloads
@@ -70,6 +70,7 @@ $(STAMPS)/demo: pyproject.toml | $(STAMPS)/python
 $(STAMPS)/test: pyproject.toml $(STAMPS)/demo
 	@echo "installing what the tests need"
 	$(INSTALL) --group test
+	$(INSTALL) --no-deps silero-vad==6.2.3 # an example's: its network alone, and not PyTorch
 	touch $@
 
 $(STAMPS)/dev: pyproject.toml $(STAMPS)/test

@@ -18,9 +18,12 @@ from matplotlib import pyplot as plt
 
 TITLES = {
     "headrace": "Headrace",
+    "handler": "Headrace,\na handler in front",
     "base": "Headrace (base)",
     "mosec": "mosec",
     "litserve": "LitServe",
+    "ray": "Ray Serve",
+    "ray-tuned": "Ray Serve,\nthroughput mode",
     "fastapi": "FastAPI\n(in-process)",
     "uvicorn": "bare uvicorn\n(no model process)",
 }

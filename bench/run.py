@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+import handle
 import plain
 from harness.benches import BENCHES
 from harness.contenders import NAMES
@@ -37,6 +38,8 @@ def _done(asked: argparse.Namespace) -> bool:
     if asked.bench == plain.NAME:
         seconds, pairs = (1, 3) if asked.quick else (3, 5)
         return plain.measured(asked.seconds or seconds, asked.pairs or pairs)
+    if asked.bench == handle.NAME:
+        return handle.measured()
     benches = [bench for bench in BENCHES if asked.bench in {ALL, bench.name}]
     if asked.report:
         for bench in benches:
@@ -55,7 +58,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "bench",
         nargs="?",
         default=ALL,
-        choices=[*(bench.name for bench in BENCHES), plain.NAME, ALL],
+        choices=[*(bench.name for bench in BENCHES), handle.NAME, plain.NAME, ALL],
         help="which one (all)",
     )
     parser.add_argument("--seconds", type=int, help="length of a run (3; quick: 1)")

@@ -1,4 +1,4 @@
-"""The five benches, each as what it does: one line quickly, everything, or only its page anew."""
+"""The benches, each as what it does: one line quickly, everything, or only its page anew."""
 
 import subprocess
 from collections.abc import Callable
@@ -9,11 +9,13 @@ from typing import Any
 from harness import (
     bodies,
     forest,
+    graph,
     machine,
     pays,
     report,
     report_bodies,
     report_forest,
+    report_graph,
     report_pays,
     report_streams,
     streams,
@@ -27,6 +29,7 @@ from harness.results import (
     BodiesResults,
     Duel,
     ForestResults,
+    GraphResults,
     PaysResults,
     Results,
     StreamsResults,
@@ -169,6 +172,14 @@ def _pays(names: tuple[str, ...], effort: Effort, _orders: Orders) -> PaysResult
     return pays.measure(names, effort, say)
 
 
+def _graph_quick(names: tuple[str, ...], effort: Effort) -> list[tuple[str, Duel]]:
+    return graph.quick(names, effort, whisper)
+
+
+def _graph(names: tuple[str, ...], effort: Effort, _orders: Orders) -> GraphResults:
+    return graph.measure(names, effort, say)
+
+
 BENCHES = (
     Bench(
         "echo",
@@ -223,6 +234,17 @@ BENCHES = (
         _pays,
         report_pays.render,
         "plot_pays.py",
+        Effort(pairs=5),
+    ),
+    Bench(
+        "graph",
+        "graph",
+        graph.PEERS,
+        GraphResults,
+        _graph_quick,
+        _graph,
+        report_graph.render,
+        "plot_graph.py",
         Effort(pairs=5),
     ),
 )

@@ -16,14 +16,19 @@ HERE = BENCH.parent / "src"
 HEADRACE = "headrace"
 BASE = "base"  # another checkout of Headrace, given by --base
 SINGLY = "singly"  # Headrace again, told to run one request a call
+HANDLER = "handler"  # Headrace again: a plain handler in front of the graph, for a model
+RAY, RAY_TUNED = "ray", "ray-tuned"  # Ray Serve as it comes, and told to be fast
 PEERS = ("mosec", "litserve", "fastapi", "uvicorn")
-NAMES = (HEADRACE, *PEERS, BASE, SINGLY)
+NAMES = (HEADRACE, *PEERS, BASE, SINGLY, HANDLER, RAY, RAY_TUNED)
 BATCHING = (HEADRACE, BASE, "mosec", "litserve")
 
 TITLES: Mapping[str, str] = {
     HEADRACE: "Headrace",
     BASE: "Headrace (base)",
     SINGLY: "one request a call",
+    HANDLER: "Headrace, a handler in front",
+    RAY: "Ray Serve",
+    RAY_TUNED: "Ray Serve, throughput mode",
     "mosec": "mosec",
     "litserve": "LitServe",
     "fastapi": "FastAPI (in-process)",
@@ -31,7 +36,7 @@ TITLES: Mapping[str, str] = {
 }
 
 # Set outside, these would change what a server does: every contender starts without them.
-FOREIGN = ("HEADRACE_", "MOSEC_", "LIT_", "UVICORN_", "PYTHON", "PORT", "WEB_CONCURRENCY")
+FOREIGN = ("HEADRACE_", "MOSEC_", "LIT_", "UVICORN_", "PYTHON", "PORT", "RAY_", "WEB_CONCURRENCY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Contender:
     spins: bool = False  # burns CPU while idle: it is stopped (SIGSTOP) while its rival is measured
     question: Question = ECHO
     bench: str = ""  # empty: the echo's
+    needs_scratch: bool = False  # gets a fresh folder as BENCH_SCRATCH, removed when it has ended
 
     @property
     def label(self) -> str:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Generic, TypeVar
 
-from harness.contenders import HEADRACE
+from harness.contenders import HANDLER, HEADRACE, RAY, RAY_TUNED, TITLES
 from harness.errands import BACK, LARGE, Errand
 from harness.load import Load
 from harness.results import (
     BodiesResults,
     Duel,
     ForestResults,
+    GraphResults,
     Inside,
     Look,
     PaysResults,
@@ -60,10 +61,10 @@ class Verdict:
 
 
 def ratio(
-    scene: Scene, peer: str, figure: Callable[[Load], float | None]
-) -> Callable[[Results | ForestResults | StreamsResults], Found]:
+    scene: Scene, peer: str, figure: Callable[[Load], float | None], one: str = HEADRACE
+) -> Callable[[Results | ForestResults | StreamsResults | GraphResults], Found]:
     """Measure Headrace / peer as the median of the pairwise ratios."""
-    return lambda results: _ratio(results.duel(scene, HEADRACE, peer), figure)
+    return lambda results: _ratio(results.duel(scene, one, peer), figure)
 
 
 def ratio_over(
@@ -224,6 +225,21 @@ STREAMS_PROMISES: Sequence[Promise[StreamsResults]] = (
     Promise("first item of one client", first_ms, most=5, unit=" ms"),
 )
 
+
+def _graph(peer: str, one: str, front: str) -> tuple[Promise[GraphResults], ...]:
+    whom = f"{front}, 64 connections, against {TITLES[peer]}"
+    return (
+        Promise(f"requests/s, {whom}", ratio(CROWD, peer, rate, one), least=10),
+        Promise(f"median, {whom}", ratio(CROWD, peer, p50_ms, one), most=0.1),
+    )
+
+
+GRAPH_PROMISES: Sequence[Promise[GraphResults]] = (
+    *_graph(RAY, HEADRACE, "a model in front"),
+    *_graph(RAY_TUNED, HEADRACE, "a model in front"),
+    *_graph(RAY, HANDLER, "a handler in front"),
+    *_graph(RAY_TUNED, HANDLER, "a handler in front"),
+)
 
 PAYS_PROMISES: Sequence[Promise[PaysResults]] = (
     Promise(

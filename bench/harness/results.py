@@ -242,6 +242,19 @@ class StreamsResults:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphResults:
+    """One session of measuring the graph."""
+
+    machine: Machine
+    seconds: int
+    duels: list[Duel] = field(default_factory=list)
+
+    def duel(self, scene: Scene, one: str, other: str) -> Duel | None:
+        """Find a duel by who met whom, and how."""
+        return find(self.duels, scene, one, other)
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What a server said of its calls after one run, and what the run itself gave."""
 

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.contenders import BENCH, SERVERS, Contender, environment
 from harness.processes import Process, alive, family, holder
@@ -108,6 +109,16 @@ def serving(contender: Contender) -> Iterator[Server]:
 
     Raises Unavailable.
     """
+    with ExitStack() as kept:
+        own = {**contender.environment}
+        if contender.needs_scratch:
+            folder = TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)
+            own["BENCH_SCRATCH"] = kept.enter_context(folder)
+        yield kept.enter_context(_started(contender, own))
+
+
+@contextmanager
+def _started(contender: Contender, own: Mapping[str, str]) -> Iterator[Server]:
     port = free_port()
     mark = f"{SESSION}.{port}."
     LOGS.mkdir(exist_ok=True)
@@ -116,7 +127,7 @@ def serving(contender: Contender) -> Iterator[Server]:
         born = time.perf_counter()
         process = subprocess.Popen(
             [part.replace("{port}", str(port)) for part in contender.command],
-            env=environment({**contender.environment, MARK: mark}),
+            env=environment({**own, MARK: mark}),
             cwd=SERVERS,
             stdin=subprocess.DEVNULL,
             stdout=output,

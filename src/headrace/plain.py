@@ -27,16 +27,16 @@ from headrace.host.listening import ACCEPTORS, Listening, WebSockets
 from headrace.host.settings import Settings
 from headrace.host.targets import find_app
 from headrace.host.tls import context_of
-from headrace.http.around import surrounded
+from headrace.http.around import has_around, surrounded
 from headrace.http.body import Pace, Paced
 from headrace.http.guard import Guard
-from headrace.http.lifespan import Lifespan
 from headrace.http.messages import App
 from headrace.http.plain_door import AsgiDoor, PlainDoor, Terms
 from headrace.http.plain_operations import PlainOperations
 from headrace.http.reception import access_log_of, received
 from headrace.http.shutdown import ShutdownApi
 from headrace.http.wsgi import Ways, Wsgi
+from headrace.replica.lifespan import Lifespan
 
 log = logging.getLogger("headrace.server")
 LOOK_EVERY_S = 0.02
@@ -148,9 +148,9 @@ class PlainService:
         else:
             self._lifespan = Lifespan(app)
             await self._lifespan.start()
-            terms = Terms(settings.root_path, pace, not _has_around(settings), self._lifespan.state)
+            terms = Terms(settings.root_path, pace, not has_around(settings), self._lifespan.state)
             door = PlainDoor(AsgiDoor(app, terms), ours)
-        if _has_around(settings):
+        if has_around(settings):
             door = surrounded(door, settings)
         return received(door, settings, self._access)
 
@@ -245,11 +245,6 @@ class PlainService:
     def status(self) -> dict[str, Any]:
         """Return what /-/health tells."""
         return {"status": self._word}
-
-
-def _has_around(settings: Settings) -> bool:
-    """Tell whether something is to stand around the application."""
-    return bool(settings.middleware or settings.gzip or settings.cors_origins)
 
 
 def _ways(settings: Settings) -> Ways:

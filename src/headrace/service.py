@@ -1,4 +1,4 @@
-"""One server in one event loop: generations of models, engine, front door, listening sockets."""
+"""One server in one event loop: its applications, engine, front door, listening sockets."""
 
 from __future__ import annotations
 
@@ -7,51 +7,46 @@ import contextlib
 import logging
 import socket
 import sys
-import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
 from headrace._version import __version__
+from headrace.applications import Applications, Read, described
 from headrace.core.draining import Tally
 from headrace.core.engine import Engine
 from headrace.core.messages import DeploymentId, ReplicaId, Why
-from headrace.errors import SetupFailed, StartError
-from headrace.generation import FIRST, Generation
+from headrace.doors import Doors
+from headrace.errors import SetupFailed
 from headrace.host import logs
 from headrace.host.audit import Asker
-from headrace.host.connection import Lane
-from headrace.host.listening import Listening
+from headrace.host.listening import Listening, WebSockets
 from headrace.host.redescribing import read_again
 from headrace.host.settings import Settings
 from headrace.host.tls import context_of
-from headrace.http.app import FrontDoor
+from headrace.host.watching import contents_of, imported_files
 from headrace.http.around import surrounded
-from headrace.http.body import Pace, Paced
-from headrace.http.endpoints import ModelEndpoint
 from headrace.http.messages import App
-from headrace.http.openapi import document
 from headrace.http.operations import Operations
-from headrace.http.patience import PatientEndpoint
 from headrace.http.reception import access_log_of, received
 from headrace.http.shutdown import ShutdownApi
 from headrace.memory.worker import WorkerMemory, shared_memory
+from headrace.model.application import Application, as_applications
 from headrace.model.faults import debugging
 from headrace.model.served import Served
+from headrace.replica.lines import LoopLine
 from headrace.runtime.checked import CheckedEngine
 from headrace.runtime.departure import Departure
 from headrace.runtime.driver import Driver, Starter
+from headrace.runtime.handle import Desk, program_line
 from headrace.runtime.loader import Loader
-from headrace.runtime.metrics import COUNTERS, Endings
+from headrace.runtime.metrics import COUNTERS
+from headrace.runtime.models import Models
 from headrace.runtime.status import status_of
-from headrace.runtime.turns import Turns
 from headrace.runtime.watcher import Watcher
 
 log = logging.getLogger("headrace.server")
 CLOSING_S = 10.0
-Describe = Callable[[], Awaitable[Sequence[Served]]]
-"""Reads the code again. Raises StartError."""
 
 
 class Service(Watcher):
@@ -59,49 +54,59 @@ class Service(Watcher):
 
     def __init__(
         self,
-        deployments: Sequence[Served],
+        serves: Sequence[Application | Served],
         settings: Settings,
-        anew: Describe | None = None,
+        anew: Read | None = None,
         *,
         shutdown_key: str = "",
     ) -> None:
-        """Put it together, inside the event loop that will run it; `anew` reads the target again.
+        """Put it together, inside the event loop that will run it; `anew` reads the targets again.
 
-        `shutdown_key` opens the shutdown API, if one was made for this server.
+        Deployments alone are the default application. `shutdown_key` opens the shutdown API, if
+        one was made for this server.
         """
         self._settings, self._anew = settings, anew
         engine = CheckedEngine() if settings.debug else Engine()
-        self._starters: dict[str, Starter] = {}
-        self.driver = Driver(engine, self._starters)
-        self._loader = self.driver.watcher = Loader(self.driver, self)
+        starters: dict[str, Starter] = {}
+        self.driver = Driver(engine, starters)
+        loader = self.driver.watcher = Loader(self.driver, self)
+        Models(self.driver)
         engine.budget_bytes = settings.memory_budget_bytes or inf
         self._memory: WorkerMemory | None = None
-        self._current = self._made(FIRST, deployments)
-        self._generations: dict[str, Generation] = {}
-        self._newest = FIRST
+        self.applications = Applications(
+            as_applications(serves), settings, loader, starters, self.driver, self._shared
+        )
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
-        self._current.loaded.add_done_callback(self._tell_if_failed)
+        for generation in self.applications.present.values():
+            generation.loaded.add_done_callback(self._tell_if_failed)
         self._drained: asyncio.Future[None] = loop.create_future()
         self._http: list[Listening] = []
-        self.routes: dict[str, str] = {}
-        self._endings: dict[str, Endings] = {}
-        self._endpoints: dict[str, ModelEndpoint | PatientEndpoint] = {}
-        self._operations = Operations(
-            self.driver, self._endings, self.routes, __version__, self._document
-        )
+        self._doors = Doors(self.applications, settings, self.driver, self._shared)
+        self.applications.switched = self._follow
+        self.applications.closing = self._doors.close
+        self._desk = Desk(self.driver, self._timeout_s)
+        self._line: LoopLine | None = None
         self.stop_asked: Callable[[Asker], object] = lambda _: self.stop()
         """Called where a client wants the whole server to end."""
         self._departure = Departure(self.driver, self._let_go)
-        api = ShutdownApi(settings, shutdown_key, self._departure.live, self._ask_for_stop)
-        self._operations.more = api.metrics
-        self._ours = self._operations.endpoints() | api.endpoints(is_alone=True)
-        self._door = FrontDoor({}, {}, ())
-        self._lead_to(self._current)
+        self._operations = self._open_own(shutdown_key)
+        self._doors.lead()
         self._access = access_log_of(settings)
-        self.app: App = received(surrounded(self._door, settings), settings, self._access)
-        self._turns = Turns()
-        self._is_stopping = False
+        door = surrounded(self._doors.front, settings)
+        self.app: App = received(door, settings, self._access)
+
+    def _open_own(self, shutdown_key: str) -> Operations:
+        """Make our own endpoints."""
+        doors = self._doors
+        operations = Operations(
+            self.driver, doors.endings, doors.routes, __version__, doors.document
+        )
+        live = self._departure.live
+        api = ShutdownApi(self._settings, shutdown_key, live, self._ask_for_stop)
+        operations.more, operations.applications = api.metrics, self.applications.status
+        doors.ours = operations.endpoints() | api.endpoints(is_alone=True)
+        return operations
 
     # --- life ----------------------------------------------------------------------------
 
@@ -110,20 +115,23 @@ class Service(Watcher):
         if socks:
             tls = context_of(self._settings)
             limits = self._settings.limits()
-            self._http = [Listening(self.app, sock, limits=limits, tls=tls) for sock in socks]
+            sockets = WebSockets(
+                self._settings.websocket_max_bytes, self._settings.websocket_ping_s, stay=True
+            )
+            self._http = [
+                Listening(self.app, sock, limits=limits, tls=tls, sockets=sockets) for sock in socks
+            ]
             for listening in self._http:
                 await listening.open()
         debugging.set(self._settings.debug)  # the replicas' tasks take it over
-        self._deploy(self._current)
-        self.driver.roster.switch(self._current.ids.values())
+        self.applications.open()
         self._look()  # what is asleep need not be waited for
 
     def stop(self, grace_s: float | None = None, delay_s: float = 0.0) -> None:
         """Serve on for `delay_s`, refuse new requests, let the rest end; a second call hurries."""
         if not self.ready.done():
             self.ready.cancel()
-        self._is_stopping = True
-        self._turns.cancel()
+        self.applications.close()
         usual_s = self._settings.graceful_timeout_s
         self._departure.ask(usual_s if grace_s is None else grace_s, delay_s)
 
@@ -139,7 +147,7 @@ class Service(Watcher):
     async def closed(self) -> None:
         """Return when nothing is left: no request, no replica, no socket."""
         await self._drained
-        await self._turns.closed()
+        await self.applications.closed()
         for listening in self._http:
             await listening.close()
         if self._memory is not None:
@@ -153,94 +161,37 @@ class Service(Watcher):
         if self._access is not None:
             self._access.reopen()
 
-    # --- reload --------------------------------------------------------------------------
+    # --- changes -------------------------------------------------------------------------
 
-    async def reload(self, deployments: Sequence[Served] | None = None) -> None:
+    async def reload(self, serves: Sequence[Application | Served] = ()) -> None:
         """Serve these, or what the code is by now; return when they serve.
 
         One at a time: whoever asks while one runs gets the next, and shares it with all who wait
         for it too. Raises StartError; then what was served still is.
         """
-        work = partial(self._reload, deployments)
-        try:
-            await (self._turns.share(work) if deployments is None else self._turns.alone(work))
-        except asyncio.CancelledError:
-            if self._is_stopping:
-                raise StartError("no reload: the server is being stopped") from None
-            raise
+        read = None if serves else (self._anew or self._read_again)
+        await self.applications.reload(read, as_applications(serves))
 
     def begin_reload(self) -> None:
         """Reload where nobody but the log hears how that goes."""
         task = asyncio.get_running_loop().create_task(self.reload())
         task.add_done_callback(_tell)
 
-    async def _reload(self, deployments: Sequence[Served] | None) -> None:
-        if not self.ready.done() or self._is_stopping:
-            raise StartError("no reload: the server has not yet started, or is being stopped")
-        present = self.driver.roster.generation
-        try:
-            self._newest += 1
-            new = self._made(self._newest, deployments or await self._described_anew())
-            is_first = self._settings.reload == "stop_first"
-            await (self._replace_after if is_first else self._replace_beside)(self._current, new)
-        except StartError as error:
-            present.fault = str(error)
-            raise
-        present.fault = ""
-
-    async def _described_anew(self) -> Sequence[Served]:
-        if self._anew is None:
-            return await read_again(list(self._current.served.values()))
-        return await self._anew()
-
-    async def _replace_beside(self, old: Generation, new: Generation) -> None:
-        """Load the new one, then let it serve; the old one ends what it has."""
-        try:
-            self._deploy(new, old)
-            await new.loaded
-        except BaseException:
-            new.retire(0.0)
-            raise
-        self._switch(new)
-        old.retire(self._settings.reload_timeout_s)
-
-    async def _replace_after(self, old: Generation, new: Generation) -> None:
-        """End the old one, then load the new one: there is no memory for both.
-
-        Requests are refused meanwhile, as at a start. If the new one fails there is nothing to go
-        back to, for the old code is not on the disk any more: what is ready of it serves.
-        """
-        awake = old.awake()
-        for endpoint in self._endpoints.values():
-            endpoint.close()
-        old.retire(self._settings.graceful_timeout_s)
-        await old.gone
-        self._deploy(new, awake=awake)
-        self._switch(new)
-        await new.loaded
-
-    def _switch(self, new: Generation) -> None:
-        """Let the front door lead to a generation from one request to the next."""
-        self._lead_to(new)
-        self._current = new
-        self.driver.roster.switch(new.ids.values())
-        self._operations.changed()
-        self._note_present()
-
-    def _note_present(self) -> None:
-        present = self.driver.roster.generation
-        present.number, present.loaded_at = self._current.number, time.time()
+    async def _read_again(self) -> Sequence[Application]:
+        present = [each.application for each in self.applications.present.values()]
+        is_asked = any(each.code for each in present)
+        return await read_again(present, contents_of(imported_files()) if is_asked else "")
 
     # --- what the driver tells -------------------------------------------------------------
 
     def replica_ready(self, replica: ReplicaId) -> None:
         """See `Watcher`."""
-        self._generation_of(replica).replica_ready(replica)
+        self.applications.of_replica(replica).replica_ready(replica)
         self._look()
 
     def replica_gone(self, replica: ReplicaId, why: Why, words: str) -> None:
         """See `Watcher`."""
-        self._generation_of(replica).replica_gone(replica, why, words)
+        self.applications.of_replica(replica).replica_gone(replica, why, words)
 
     def replica_said(self, replica: ReplicaId, line: str) -> None:
         """See `Watcher`."""
@@ -248,29 +199,26 @@ class Service(Watcher):
 
     def given_up(self, deployment: DeploymentId) -> None:
         """See `Watcher`."""
-        self._generations[deployment].given_up(deployment)
+        self.applications.of_deployment(deployment).given_up(deployment)
 
     def retired(self, deployment: DeploymentId) -> None:
         """See `Watcher`."""
-        pool = self._generations.pop(deployment).retired(deployment)
-        del self._starters[deployment]
-        self.driver.roster.leave(pool, COUNTERS)
+        self.driver.roster.leave(self.applications.retired(deployment), COUNTERS)
 
     def drained(self) -> None:
         """See `Watcher`."""
         if not self._drained.done():
             self._drained.set_result(None)
 
-    def _generation_of(self, replica: ReplicaId) -> Generation:
-        return self._generations[replica.rpartition("/")[0]]
-
     def _look(self) -> None:
-        """See whether the first generation is ready: some of each of its models."""
+        """See whether the first generations are ready: some of each of their models."""
         if not self.ready.done() and status_of(self.driver).is_ready:
             self.ready.set_result(None)
-            if not self._current.loaded.done():
-                self._current.loaded.set_result(None)
-            self._note_present()
+            self.applications.is_open = True
+            for generation in self.applications.present.values():
+                if not generation.loaded.done():
+                    generation.loaded.set_result(None)
+            self.applications.note_present()
 
     def _tell_if_failed(self, loaded: asyncio.Future[None]) -> None:
         error = None if loaded.cancelled() else loaded.exception()
@@ -279,11 +227,17 @@ class Service(Watcher):
 
     # --- parts -----------------------------------------------------------------------------
 
+    def line(self) -> LoopLine:
+        """Return the way by which the program that runs this server calls its deployments."""
+        if self._line is None:
+            self._line = program_line(self._desk, lambda: self._memory)
+        return self._line
+
+    def _timeout_s(self, deployment: DeploymentId) -> float:
+        return self.applications.of_deployment(deployment).timeout_s(deployment)
+
     def _ask_for_stop(self, asker: Asker) -> None:
         self.stop_asked(asker)
-
-    def _made(self, number: int, deployments: Sequence[Served]) -> Generation:
-        return Generation(number, deployments, self._settings, self.driver, self._shared)
 
     def _shared(self) -> WorkerMemory | None:
         """Return the memory shared with the replicas, made for the first of them."""
@@ -291,67 +245,25 @@ class Service(Watcher):
             self._memory = shared_memory()
         return self._memory
 
-    def _deploy(
-        self,
-        new: Generation,
-        old: Generation | None = None,
-        awake: Collection[str] = (),
-    ) -> None:
-        for deployment in new.ids.values():
-            self._generations[deployment] = new
-            self._starters[deployment] = new.start_replica
-        new.deploy(awake if old is None else old.awake())
-        self._loader.follow(new.pools)
-
-    def _lead_to(self, new: Generation) -> None:
-        """Let every route lead to this generation; nothing is in between."""
-        if any(served.options.executor == "process" for served in new.served.values()):
-            self._shared()
-        gone = self._endpoints.keys() - new.served.keys()
-        for name in gone:
-            self._endpoints.pop(name).close()
-        for name in new.served:
-            self._lead_one(new, name)
-        self.routes.clear()
-        self.routes.update(new.routes)
-        models = {route: self._endpoints[name] for route, name in new.routes.items()}
-        limits = self._settings.limits()
-        pace = Pace(limits.body_idle_timeout_s, limits.min_body_bytes_per_s)
-        paced = {route: Paced(endpoint, pace) for route, endpoint in models.items()}
-        lanes: dict[str, Lane] = {
-            route: models[route]
-            for route, name in new.routes.items()
-            if not new.served[name].streams
-        }
-        self._door.switch({**self._ours, **paced}, lanes, tuple(models))
-
-    def _lead_one(self, new: Generation, name: str) -> None:
-        is_apart = new.served[name].options.executor == "process"
-        region = self._memory.region if is_apart and self._memory is not None else None
-        to, limits, traits = new.ids[name], new.limits(name), new.traits(name)
-        if name in self._endpoints:
-            self._endpoints[name].lead_to(to, limits=limits, traits=traits, region=region)
-            return
-        endings = self._endings.setdefault(name, Endings())
-        endpoint = ModelEndpoint(
-            self.driver, to, endings, limits=limits, traits=traits, region=region
-        )
-        self._endpoints[name] = PatientEndpoint(endpoint) if self._settings.debug else endpoint
-
-    def _document(self) -> dict[str, Any]:
-        new = self._current
-        return document(self.routes, new.described(), __version__, tuple(new.keys))
+    def _follow(self) -> None:
+        """Lead to what is served now, and say so."""
+        self._doors.lead()
+        self._operations.changed()
 
     # --- words -----------------------------------------------------------------------------
 
     def describe(self) -> list[str]:
         """Return a line for each route: what answers there, in how many copies, on what."""
-        return self._current.describe()
+        return described(self.applications)
 
     def status(self) -> dict[str, Any]:
         """Return what /-/health tells."""
         status = status_of(self.driver)
-        return {"status": status.state, "deployments": status.deployments}
+        return {
+            "status": status.state,
+            "applications": self.applications.status(),
+            "deployments": status.deployments,
+        }
 
 
 def _tell(reload: asyncio.Task[None]) -> None:

@@ -12,8 +12,8 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 from headrace.core.draining import Tally
 from headrace.errors import StartError
@@ -24,6 +24,9 @@ from headrace.host.control import (
     Beat,
     Born,
     Channel,
+    DeleteNow,
+    DeployNow,
+    Done,
     Failed,
     Left,
     LoadingNow,
@@ -42,14 +45,15 @@ from headrace.host.control import (
 )
 from headrace.host.daemon import redirect
 from headrace.host.logs import log_to_stderr
-from headrace.host.redescribing import describe_anew
 from headrace.host.settings import Settings
 from headrace.host.targets import failure_of
 from headrace.host.travelling import unpacked
 from headrace.host.watching import imported_files
-from headrace.model.served import Served
 from headrace.replica.asyncio_end import new_loop
 from headrace.replica.parent import die_with_parent
+
+if TYPE_CHECKING:
+    from headrace.deploying import Deploying
 
 log = logging.getLogger("headrace.server")
 BEAT_S = 1.0
@@ -92,9 +96,8 @@ class Worker:
         self._planned: asyncio.Future[Plan] = asyncio.get_running_loop().create_future()
         self._life: Life | None = None
         self._settings = Settings()
-        self._reloading: set[asyncio.Task[None]] = set()
-        self._files: list[str] = []
-        """Where the code of the models came from at the last reload."""
+        self._changing: set[asyncio.Task[None]] = set()
+        self._deploying: Deploying | None = None
         self._is_plain = False
         self._channel = Channel(arbiter, read_order, self._hear, _end_as_orphan)
         self._channel.say(Born())
@@ -122,7 +125,7 @@ class Worker:
         self._settings = settings = Settings(**unpacked(plan.settings))
         log_to_stderr(settings.log_level, settings.error_log)
         self._is_plain = plan.app is not None
-        self._life = life = _made(plan, settings, self._files)
+        self._life = life = self._made(plan, settings)
         life.stop_asked = lambda asker: self._channel.say(StopAsked(asker))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, life.stop)
         self._channel.say(LoadingNow(f"{plan.target} is being loaded"))
@@ -172,17 +175,38 @@ class Worker:
                 self._life.stop(grace_s, delay_s)
                 self._channel.say(Left(self._life.tally))
             case ReloadNow():
-                task = asyncio.create_task(self._reload())
-                self._reloading.add(task)
-                task.add_done_callback(self._reloading.discard)
+                self._change(self._reload())
+            case DeployNow() | DeleteNow():
+                self._change(self._obey(order))
             case Reopen():
                 self._reopen()
+            case StateToLog() | StatusPlease():
+                self._tell_status(order)
+
+    def _tell_status(self, order: StateToLog | StatusPlease) -> None:
+        state = self._life.status() if self._life is not None else {"status": "loading"}
+        match order:
             case StateToLog():
-                state = self._life.status() if self._life is not None else {"status": "loading"}
                 log.info("process %d: %s", os.getpid(), state)
             case StatusPlease(number):
-                state = self._life.status() if self._life is not None else {"status": "loading"}
                 self._channel.say(StatusIs(number, state))
+            case _:
+                assert_never(order)
+
+    def _change(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
+
+    async def _obey(self, order: DeployNow | DeleteNow) -> None:
+        if self._deploying is None:
+            words = (
+                "this server serves a plain application, which is replaced by a reload: "
+                "headrace reload"
+            )
+            self._channel.say(Done(order.number, [], "ConfigError", words))
+        else:
+            await self._deploying.obey(order)
 
     def _reopen(self) -> None:
         if self._settings.daemon and self._settings.error_log:
@@ -204,26 +228,22 @@ class Worker:
                 log.error("reload\n%s", told.rstrip())  # noqa: TRY400 - the user's traceback
             self._channel.say(Reloaded(str(error) or type(error).__name__))
         else:
-            self._channel.say(Reloaded(files=self._files))
+            files = []
+            if self._deploying is not None:
+                files = self._deploying.files
+                self._deploying.tell()
+            self._channel.say(Reloaded(files=files))
 
+    def _made(self, plan: Plan, settings: Settings) -> Life:
+        """Return what the plan wants; neither needs the other's imports."""
+        if plan.app is not None:
+            from headrace.plain import PlainService  # noqa: PLC0415
 
-def _made(plan: Plan, settings: Settings, files: list[str]) -> Life:
-    """Return what the plan wants; neither needs the other's imports.
+            return PlainService(plan.target, plan.app, settings, plan.shutdown_key)
+        from headrace.deploying import Deploying  # noqa: PLC0415
 
-    A reload of models leaves in `files` where their code came from.
-    """
-    if plan.app is not None:
-        from headrace.plain import PlainService  # noqa: PLC0415
-
-        return PlainService(plan.target, plan.app, settings, plan.shutdown_key)
-    from headrace.service import Service  # noqa: PLC0415
-
-    async def anew() -> Sequence[Served]:
-        found = await describe_anew([plan.target], plan.options)
-        files[:] = found.files
-        return found.deployments
-
-    return Service(plan.deployments, settings, anew, shutdown_key=plan.shutdown_key)
+        self._deploying = Deploying(plan, settings, self._channel.say)
+        return self._deploying.service
 
 
 def _end_as_orphan() -> None:

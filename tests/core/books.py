@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 
 from headrace.core.messages import Outcome, ReplicaId, RequestId, Serial, Why
-from headrace.core.records import Policy
+from headrace.core.records import Origin, Policy
 from tests.core.scripted import Scripted, Sent
 
 
@@ -19,12 +19,13 @@ class Request:
     deployment: str
     arrived: float
     deadline: float
-    parent: RequestId | None
+    origin: Origin | None
     size_bytes: int = 0
     latest: float = inf
     streamed: bool = False
     taken: int = 0
     granted: int = 0
+    model_id: str = ""
     outcome: Outcome | None = None
     at: tuple[ReplicaId, Serial] | None = None
     deaths: list[Why] = field(default_factory=list)
@@ -77,10 +78,50 @@ class Books:
         copy = self.replicas.get(known.at[0])
         return copy is not None and known.at[1] in [call.serial for call in copy.begun_as_told]
 
-    def elders(self, request: Request) -> Iterator[Request]:
-        while request.parent is not None:
-            request = self.requests[request.parent]
-            yield request
+    def runs_any(self, origin: Origin | None) -> list[Request]:
+        """Return those of the parents that run."""
+        parents = () if origin is None else origin.parents
+        return [self.requests[number] for number in parents if self.runs(number)]
+
+    def asks_no_more(self, parent: RequestId) -> None:
+        """Note that whatever a request asked for is not for it any more, should it run again."""
+        for request in self.live():
+            origin = request.origin
+            if origin is not None and not origin.detached and parent in origin.parents:
+                left = tuple(number for number in origin.parents if number != parent)
+                request.origin = Origin(left)
+
+    def is_orphan(self, request: Request) -> bool:
+        """Tell if nobody it was made for runs any more, or these are orphans themselves."""
+        if request.origin is None or request.origin.detached:
+            return False
+        return all(map(self.is_orphan, self.runs_any(request.origin)))
+
+    def ancestors(self, origin: Origin | None) -> set[RequestId]:
+        """Tell who runs of those a request is made for, and of those these were made for."""
+        found: set[RequestId] = set()
+        beyond = self.runs_any(origin)
+        while beyond:
+            request = beyond.pop()
+            if request.id not in found:
+                found.add(request.id)
+                beyond += self.runs_any(request.origin)
+        return found
+
+    def would_wait_for_itself(self, deployment: str, origin: Origin | None) -> bool:
+        """Tell if only those a request is made for hold what it needs to begin."""
+        elders = self.ancestors(origin)
+        copies = [copy for copy in self.staying(deployment) if not copy.doomed]
+        if not any(self.requests[number].deployment == deployment for number in elders):
+            return False
+        if origin is None or origin.detached or len(copies) < max(1, self.wanted[deployment]):
+            return False
+        return all(self.is_held(copy, elders) for copy in copies)
+
+    def is_held(self, copy: Scripted, elders: set[RequestId]) -> bool:
+        calls = [call for call in copy.begun_as_told if elders & set(call.requests)]
+        held = sum(len(call.requests) for call in calls)
+        return copy.ready and held >= max(1, copy.policy.slots)
 
     def queued(self, deployment: str) -> list[Request]:
         ahead = [
@@ -106,4 +147,5 @@ class Books:
         found = [request for request in found if request.at == (copy.id, call.serial)]
         for request in found:
             request.at = None
+            self.asks_no_more(request.id)
         return [request for request in found if request.outcome is None]

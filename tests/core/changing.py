@@ -69,4 +69,6 @@ def all_as_wanted(world: World) -> None:
             continue
         there = len(world.staying(name)) + len(pool.restarts)
         doomed = sum(copy.doomed for copy in world.staying(name))
-        assert there - doomed <= world.wanted[name] <= there
+        checkups = [copy.checkup for copy in pool.copies.values()]
+        owed = sum(checkup is not None and checkup.owed for checkup in checkups)
+        assert there - doomed <= world.wanted[name] <= there + owed

@@ -63,7 +63,7 @@ def gets_no_calls(books: Books, copy: Scripted, now: float) -> bool:
     """Tell if a replica is in no state to be sent a call; who answered early may go on."""
     calls = overdue(copy, now)
     outcomes = [{books.requests[number].outcome for number in call.requests} for call in calls]
-    return copy.doomed or any(Outcome.ANSWERED not in each for each in outcomes)
+    return copy.doomed or copy.silent or any(Outcome.ANSWERED not in each for each in outcomes)
 
 
 def patience_s(copy: Scripted) -> float:

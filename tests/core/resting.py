@@ -22,7 +22,7 @@ from headrace.core.messages import (
     Start,
     Why,
 )
-from headrace.core.records import Policy, Pool
+from headrace.core.records import Origin, Policy, Pool
 from headrace.errors import Refused
 from tests.core.books import Request
 from tests.core.walk import POLICIES
@@ -92,7 +92,7 @@ class Resting(World):
     # --- what must hold --------------------------------------------------------------------
 
     def refusal(
-        self, deployment: str, size_bytes: int, parent: RequestId | None
+        self, deployment: str, size_bytes: int, origin: Origin | None
     ) -> type[Refused] | None:
         before = set(self.ever_ready)
         rest, policy = self.pool(deployment).rest, self.policies[deployment].load
@@ -104,7 +104,7 @@ class Resting(World):
         elif policy.waits and not shut:
             self.ever_ready.add(deployment)
         try:
-            return super().refusal(deployment, size_bytes, parent)
+            return super().refusal(deployment, size_bytes, origin)
         finally:
             self.ever_ready = before
 

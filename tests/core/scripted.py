@@ -48,10 +48,14 @@ class Scripted:
     ready: bool = False
     evicted: bool = False
     doomed: bool = False
+    silent: bool = False
+    """It was asked how it is, and has not answered."""
     retiring: bool = False
     """The engine's choice of who is one too many."""
     started_at: float = 0.0
     ready_at: float = 0.0
+    models: frozenset[str] = frozenset()
+    """Those it told of, where it has models of its own."""
 
     @property
     def leaf(self) -> bool:

@@ -17,7 +17,7 @@ from headrace.core.messages import (
     Stop,
     Why,
 )
-from headrace.core.records import Policy
+from headrace.core.records import Origin, Policy
 from headrace.errors import ImpossibleStep
 from tests.core.world import World
 
@@ -57,7 +57,7 @@ def test_a_child_in_the_replica_that_its_parent_died_with_is_not_told_to_stop() 
     world = ready(Policy(slots=3))
     world.arrive("m", 60.0)
     world.end_turn()
-    world.arrive("m", 60.0, parent=ONE)
+    world.arrive("m", 60.0, Origin((ONE,)))
     world.end_turn()
     (copy,) = world.replicas.values()
     copy.claim()

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
+from headrace.core.records import Origin
 from tests.core.changing import retire, scale
+from tests.core.many import MODELS, hold
 from tests.core.parts import stream
 from tests.core.scripted import Scripted
 from tests.core.walk import PASSING_S, POLICIES, TOGETHER, TOOK_S, WAIT_S, walk
@@ -77,11 +79,12 @@ class AnyOrder(RuleBasedStateMachine):
     def ask_from_within(self, data: st.DataObject, wait_s: float, *, ends: bool) -> None:
         running = [number for number in self.world.requests if self.world.runs(number)]
         numbers = running or [RequestId(data.draw(st.integers(1, self.world.last)))]
-        parent = data.draw(st.sampled_from(numbers))
+        parents = data.draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=3, unique=True))
+        origin = Origin(tuple(parents), data.draw(st.booleans()))
         if not self.world.served:
             return
         name = data.draw(st.sampled_from(self.world.served))
-        self.world.arrive(name, wait_s, parent)
+        self.world.arrive(name, wait_s, origin)
         self.over(ends=ends)
 
     @precondition(lambda self: self.world.last)
@@ -127,6 +130,18 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(data=st.data(), pick=st.integers(0, 5), stops=st.booleans(), ends=ENDS)
     def send_a_part(self, data: st.DataObject, pick: int, *, stops: bool, ends: bool) -> None:
         stream(self.world, data.draw(st.sampled_from(self.busy())), pick, ends=stops)
+        self.over(ends=ends)
+
+    @precondition(lambda self: any(copy.policy.multiplexed for copy in self.copies()))
+    @rule(
+        data=st.data(),
+        models=st.lists(st.sampled_from(MODELS[1:]), max_size=2),
+        load_s=st.sampled_from([0.0, 0.01, 0.4]),
+        ends=ENDS,
+    )
+    def hold(self, data: st.DataObject, models: list[str], load_s: float, *, ends: bool) -> None:
+        able = [copy for copy in self.copies() if copy.policy.multiplexed]
+        hold(self.world, data.draw(st.sampled_from(able)), models, load_s)
         self.over(ends=ends)
 
     @precondition(lambda self: self.world.names)

@@ -49,6 +49,45 @@ def test_a_stream_that_has_begun_is_lost_with_its_replica() -> None:
         assert (Again(ONE) in out) is not streamed
 
 
+def test_a_request_may_be_run_again_or_not_whatever_its_deployment_says() -> None:
+    for usual in (True, False):
+        for allowed in (True, False):
+            engine, replica = running(Policy(slots=4, retry_on_crash=usual))
+            streaming.repeats(engine, ONE, allowed)
+            out = engine.replica_gone(replica, Why.KILLED, claimed=Serial(1), now=2.0, chance=0.5)
+            assert (Again(ONE) in out) is allowed
+            assert (Settle(ONE, Outcome.LOST) in out) is not allowed
+    engine, replica = running(Policy(slots=4))
+    streaming.repeats(engine, ONE, allowed=True)
+    streaming.part_came(engine, replica, Serial(1), 0, 1.0)  # its reader has seen something
+    out = engine.replica_gone(replica, Why.KILLED, claimed=Serial(1), now=2.0, chance=0.5)
+    assert Settle(ONE, Outcome.LOST) in out
+    streaming.repeats(engine, TWO, allowed=True)  # it has ended: no news
+
+
+def test_who_keeps_no_pace_has_until_the_requests_own_deadline_for_the_next_part() -> None:
+    policy = Policy(slots=4, item_timeout_s=5.0, keeps_pace=False)
+    engine, replica = running(policy, deadline=1000.0)
+    assert Settle(ONE, Outcome.EXPIRED) in engine.ticked(5.0)  # the first part is due
+    engine, replica = running(policy, deadline=1000.0)
+    assert streaming.part_came(engine, replica, Serial(1), 0, 4.9) == ONE
+    for _ in range(credit.WINDOW):
+        streaming.part_came(engine, replica, Serial(1), 0, 5.0)
+    streaming.took(engine, ONE, credit.WINDOW, 6.0)
+    for now in (5.0, 20.0, 999.0):
+        assert Settle(ONE, Outcome.EXPIRED) not in engine.ticked(now)
+    assert Settle(ONE, Outcome.EXPIRED) in engine.ticked(1000.0)
+
+
+def test_a_place_in_a_call_names_its_request_as_long_as_somebody_waits() -> None:
+    engine, replica = running(Policy(slots=4))
+    assert streaming.request_of(engine, replica, Serial(1), 0) == ONE
+    assert streaming.request_of(engine, replica, Serial(2), 0) is None
+    assert streaming.request_of(engine, ReplicaId("m/9"), Serial(1), 0) is None
+    engine.hung_up(ONE, 1.0)
+    assert streaming.request_of(engine, replica, Serial(1), 0) is None
+
+
 def test_each_part_puts_the_deadline_off_but_not_beyond_the_requests_own() -> None:
     engine, replica = running(Policy(slots=4, item_timeout_s=5.0), deadline=12.0)
     for now in (4.0, 8.0, 11.0):

@@ -8,8 +8,9 @@ from random import Random
 
 from headrace.core.batching import BatchPolicy
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
-from headrace.core.records import Policy
+from headrace.core.records import Origin, Policy
 from tests.core.changing import retire, scale
+from tests.core.many import MODELS, hold
 from tests.core.parts import stream
 from tests.core.world import World
 
@@ -25,9 +26,15 @@ POLICIES = {
     "hasty": Policy(replicas=2, batch=BatchPolicy(2), max_queued=20, cancel_grace_s=0.3),
     "left": Policy(replicas=2, slots=2, max_queued=20, cancel_grace_s=0.3),
     "alone": Policy(replicas=2, max_queued=20, cancel_grace_s=None),
+    "many": Policy(replicas=2, max_queued=20, multiplexed=True),
+    "many-tasks": Policy(replicas=3, slots=2, max_queued=20, multiplexed=True),
+    "many-batched": Policy(
+        replicas=2, batch=BatchPolicy(3, 0.1), max_queued=20, multiplexed=True, cancel_grace_s=0.3
+    ),
     "groups": Policy(batch=BatchPolicy(3, 0.2), slots=4, max_queued=5),
 }
 TOGETHER = [["plain"], ["batched"], ["tasks"], ["plain", "groups"], ["patient", "tasks"], ["tight"]]
+TOGETHER += [["many"], ["many-tasks"], ["many-batched"]]
 TOGETHER += [["hasty"], ["left", "alone"], ["large"], ["streams"], ["stepped", "tasks"]]
 TOOK_S = [0.0, 0.0003, 0.001, 0.004, 0.1, 2.0]
 PASSING_S = [0.0, 0.0005, 0.002, 0.005, 0.02, 0.3, 1.0, 11.0]
@@ -60,7 +67,7 @@ def happen(world: World, chance: Random, took_s: float) -> None:
     if dice < 0.3 and world.served:
         name = chance.choice(world.served)
         for _ in range(chance.randint(1, 6)):
-            world.arrive(name, chance.choice(WAIT_S), parent_of(world, chance))
+            world.arrive(name, chance.choice(WAIT_S), origin_of(world, chance))
     elif dice < 0.35 and world.last:
         world.hang_up(RequestId(chance.randint(max(1, world.last - 10), world.last)))
     elif dice < 0.75 and world.replicas:
@@ -103,16 +110,21 @@ def happen_to_replica(world: World, chance: Random, took_s: float) -> None:
         early = partial(world.hand_over_early, copy)
         deeds: list[Callable[[], None]] = [copy.claim, copy.claim, copy.look, early]
         chance.choice(deeds)()
+    elif copy.policy.multiplexed and dice < 0.5:
+        models = chance.sample(MODELS[1:], chance.randint(0, 2))
+        hold(world, copy, models, chance.choice([0.0, 0.01, 0.4]))
     else:
         for _ in range(chance.randint(1, 4)):
             world.go_on(copy, took_s, chance.randint(0, 3))
 
 
-def parent_of(world: World, chance: Random) -> RequestId | None:
-    """Mostly nobody; else a request that runs, or any that there was."""
+def origin_of(world: World, chance: Random) -> Origin | None:
+    """Mostly nobody; else one or more requests that run, or any that there was."""
     if chance.random() < 0.8 or not world.last:
         return None
     running = [number for number in world.requests if world.runs(number)]
+    is_detached = chance.random() < 0.2
     if running and chance.random() < 0.8:
-        return chance.choice(running)
-    return RequestId(chance.randint(1, world.last))
+        several = min(len(running), chance.choice([1, 1, 1, 3]))
+        return Origin(tuple(chance.sample(running, several)), is_detached)
+    return Origin((RequestId(chance.randint(1, world.last)),), is_detached)

@@ -19,6 +19,7 @@ from headrace.core.messages import (
     DeploymentId,
     Drained,
     Evict,
+    Examine,
     FleetAction,
     GiveUp,
     Grant,
@@ -30,6 +31,7 @@ from headrace.core.messages import (
     RequestId,
     Retired,
     Say,
+    SayOf,
     Send,
     Serial,
     Settle,
@@ -39,9 +41,9 @@ from headrace.core.messages import (
     Why,
 )
 from headrace.core.phases import Phase
-from headrace.core.records import Policy
-from headrace.errors import Draining, QueueFull, Refused, StillLoading
-from tests.core import changing, hanging
+from headrace.core.records import Origin, Policy
+from headrace.errors import CallToAncestor, Draining, QueueFull, Refused, StillLoading
+from tests.core import changing, hanging, many
 from tests.core.books import Books, Request
 from tests.core.scripted import Fate, Scripted, Sent
 
@@ -69,6 +71,7 @@ class World(Books):
         self.calls_end: dict[
             str, tuple[float, float]
         ] = {}  # the last end of a call, the longest call
+        self.load_s: dict[str, float] = {}  # of one more model in a replica
         self.just_back: set[RequestId] = set()  # after the engine had decided what to send
         self.cause: object = None  # what the current event may settle requests for
         for name, policy in policies.items():
@@ -76,11 +79,12 @@ class World(Books):
 
     # --- events --------------------------------------------------------------------------
 
-    def arrive(self, deployment: str, wait_s: float, parent: RequestId | None = None) -> None:
+    def arrive(self, deployment: str, wait_s: float, origin: Origin | None = None) -> None:
         self.last += 1
         number = RequestId(self.last)
         size_bytes = number * 7 % 5 * 100
-        expected = self.refusal(deployment, size_bytes, parent)
+        expected = self.refusal(deployment, size_bytes, origin)
+        model_id = many.model_of(self, deployment, number)
         try:
             actions = self.engine.arrived(
                 number,
@@ -88,33 +92,38 @@ class World(Books):
                 deadline=self.now + wait_s,
                 now=self.now,
                 size_bytes=size_bytes,
-                parent=parent,
+                origin=origin,
+                model_id=model_id,
             )
         except Refused as refused:
             if type(refused) is not expected:
                 raise
             return
-        if parent is not None and not self.runs(parent):
+        if self.is_for_nobody(origin):
             assert actions == [Settle(number, Outcome.CANCELLED)], "it asked for nobody"
             return
         assert expected is None
         assert len(actions) <= 1, "a lone request may be sent at once, and nothing else"
         assert all(type(action) is Send for action in actions)
         latest = self.now + wait_s
-        if parent is not None:
-            latest = min(latest, self.requests[parent].deadline)
+        if origin is not None and not origin.detached:
+            latest = min(latest, max(map(self.ends_by, self.runs_any(origin))))
         idle_s = self.policies[deployment].item_timeout_s
         deadline = latest if idle_s is None else min(latest, self.now + idle_s)
-        request = Request(number, deployment, self.now, deadline, parent, size_bytes, latest)
+        request = Request(number, deployment, self.now, deadline, origin, size_bytes, latest)
+        request.model_id = model_id
         self.requests[number] = request
         self.tell(actions)
 
     def refusal(
-        self, deployment: str, size_bytes: int, parent: RequestId | None
+        self, deployment: str, size_bytes: int, origin: Origin | None
     ) -> type[Refused] | None:
-        if parent is not None and not self.runs(parent):
+        if self.is_for_nobody(origin):
             return None
-        if self.ends(deployment) and (parent is None or self.is_evicted(deployment)):
+        if self.would_wait_for_itself(deployment, origin):
+            return CallToAncestor
+        is_inner = bool(self.runs_any(origin))
+        if self.ends(deployment) and (not is_inner or self.is_evicted(deployment)):
             return Draining
         policy, held = self.policies[deployment], self.queued_bytes(deployment)
         if len(self.queued(deployment)) >= policy.max_queued:
@@ -122,6 +131,13 @@ class World(Books):
         if held and held + size_bytes > policy.max_queued_bytes:
             return QueueFull
         return None if deployment in self.ever_ready else StillLoading
+
+    def is_for_nobody(self, origin: Origin | None) -> bool:
+        return origin is not None and not origin.detached and not self.runs_any(origin)
+
+    def ends_by(self, request: Request) -> float:
+        is_stream = self.policies[request.deployment].item_timeout_s is not None
+        return request.latest if is_stream else request.deadline
 
     def ends(self, deployment: str) -> bool:
         return self.stop_by < inf or deployment in self.leave_by
@@ -223,12 +239,12 @@ class World(Books):
             self.leave(call, copy)
         for request in blamed:
             request.deaths.append(why)
-        self.cause = suspected = (why, {request.id for request in blamed})
+        self.cause = (why, {request.id for request in blamed})
         actions = self.engine.replica_gone(
             copy.id, why, claimed=Serial(copy.claimed), now=self.now, chance=chance
         )
         again = {action.request for action in actions if isinstance(action, Again)}
-        orphans = {r.id for r in blamed if {e.id for e in self.elders(r)} & suspected[1]}
+        orphans = {r.id for r in blamed if self.is_orphan(r)}
         assert again == {r.id for r in blamed if self.may_run_again(r)} - orphans
         self.tell(actions)
         for request in blamed:
@@ -334,15 +350,21 @@ class World(Books):
                 assert self.replicas[replica].evicted or self.replicas[replica].doomed
             case Abort(replica):
                 hanging.aborted(self, self.replicas[replica], self.now)
+            case Examine(replica):
+                self.examined(self.replicas[replica])
             case _:
                 self.do_to_deployment(action)
 
-    def do_to_deployment(self, action: GiveUp | Say | Retired | Drained) -> None:
+    def examined(self, copy: Scripted) -> None:
+        assert copy.ready
+        assert not copy.evicted
+
+    def do_to_deployment(self, action: GiveUp | Say | SayOf | Retired | Drained) -> None:
         match action:
             case GiveUp(deployment):
                 assert deployment not in self.ever_ready
                 self.given_up.append(deployment)
-            case Say():
+            case Say() | SayOf():
                 pass
             case Retired(deployment):
                 assert deployment in self.leave_by
@@ -366,21 +388,27 @@ class World(Books):
         assert all(r.outcome is None and r.at is None for r in known), "it is elsewhere or over"
         assert all(r.deployment == copy.deployment and r.deadline > self.now for r in known)
         assert 1 <= len(requests) <= copy.policy.batch.max_size
-        line = [r for r in self.waiting(copy.deployment) if r.suspect == known[0].suspect]
-        line = [r for r in line if r.id not in self.just_back]
-        assert known == line[: len(known)] or known[0].suspect, "the eldest go first"
+        if copy.policy.multiplexed:
+            many.sent(self, copy, known)
+        else:
+            self.go_in_order(copy, known)
         aboard = [self.requests[n] for call in copy.own for n in call.requests]
         if known[0].suspect:
             assert len(known) == 1
             assert not any(r.suspect for r in aboard)
-        if copy.leaf and copy.calls:
-            there = [c for c in self.staying(copy.deployment) if c.ready and not c.doomed]
-            idle = [c for c in there if not c.calls]
-            assert not idle or known[0].suspect, "another one has nothing to do"
         assert copy.leaf or len(aboard) + len(known) <= copy.policy.slots
         copy.receive(serial, requests)
         for request in known:
             request.at = (copy.id, serial)
+
+    def go_in_order(self, copy: Scripted, known: list[Request]) -> None:
+        line = [r for r in self.waiting(copy.deployment) if r.suspect == known[0].suspect]
+        line = [r for r in line if r.id not in self.just_back]
+        assert known == line[: len(known)] or known[0].suspect, "the eldest go first"
+        if copy.leaf and copy.calls:
+            there = [c for c in self.staying(copy.deployment) if c.ready and not c.doomed]
+            idle = [c for c in there if not (c.calls or c.silent)]
+            assert not idle or known[0].suspect, "another one has nothing to do"
 
     def settled(self, request: Request, outcome: Outcome, place: int) -> None:
         assert request.outcome is None, "it ends once"
@@ -389,7 +417,9 @@ class World(Books):
                 assert isinstance(self.cause, Sent)
                 assert self.cause.requests[place] == request.id
             case Outcome.CANCELLED:
-                assert self.cause == request.id or not self.runs(request.parent)
+                orphaned = request.origin is not None and not request.origin.detached
+                orphaned = orphaned and not self.runs_any(request.origin)
+                assert self.cause == request.id or orphaned
             case Outcome.EXPIRED:
                 assert self.now >= request.deadline
             case Outcome.CUT:
@@ -449,6 +479,9 @@ class World(Books):
     def nothing_lies_before(self, copy: Scripted) -> None:
         """Hold the engine to it that a replica with room was sent what is ripe."""
         name, policy = copy.deployment, copy.policy
+        if policy.multiplexed:
+            many.nothing_lies_before(self, copy)
+            return
         waiting = self.waiting(name)
         calm = [request for request in waiting if not request.suspect]
         if not copy.calls:

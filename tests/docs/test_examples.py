@@ -32,6 +32,7 @@ ASKED: dict[str, tuple[dict[str, Any], Any]] = {
     "echo.py": ({"json": {"input": 3}}, {"output": 9.0}),
     "async_model.py": ({"json": "Ada"}, {"user": "Ada", "orders": 3, "rating": 1.0}),
     "batching.py": ({"json": SIX}, 6),
+    "composition.py": ({"json": 5}, {"doubled": 10.0, "squared": 25.0}),
     "loading.py": ({"json": SIX}, 6),
     "upload.py": (
         {"files": {"document": ("a.txt", b"to be or not to be")}, "data": {"top": "1"}},
@@ -42,7 +43,8 @@ ASKED: dict[str, tuple[dict[str, Any], Any]] = {
 
 def test_every_example_is_asked() -> None:
     applications = {"flask_app.py", "flask_conf.py", "fastapi_lifespan.py", "image_model.py"}
-    elsewhere = {"shutdown.py", "streaming.py", *applications}  # in files of their own
+    graphs = {"image_pipeline.py", "model_multiplexer.py", "voice_activity.py"}
+    elsewhere = {"shutdown.py", "streaming.py", *applications, *graphs}  # in files of their own
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(ASKED) | elsewhere
 
 

@@ -62,7 +62,8 @@ def test_a_daemon_is_ready_when_its_command_ends_and_is_reloaded_and_stopped(
         assert get(url).text.startswith("one ")
         assert os.getsid(pid) not in (os.getsid(0), pid)
         assert headrace("status", "--ready", "--pidfile", str(pidfile)).returncode == 0
-        assert '"status": "ok"' in headrace("status", url).stdout
+        assert headrace("status", url).stdout == "server: ok\n"
+        assert '"status": "ok"' in headrace("status", "--json", url).stdout
 
         version.write_text("two")
         said = headrace("reload", "--pidfile", str(pidfile))

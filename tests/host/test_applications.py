@@ -126,7 +126,7 @@ def test_what_cannot_be_served_is_told_with_the_mend(
         find(file(tmp_path, text) + attribute)
 
 
-def test_an_application_beside_models_is_refused(tmp_path: Path) -> None:
+def test_a_wsgi_application_beside_models_is_refused(tmp_path: Path) -> None:
     text = "import headrace as hr\nclass M(hr.Model):\n    def predict(self, x): return x\n"
-    with pytest.raises(ConfigError, match="an application beside models"):
+    with pytest.raises(ConfigError, match="a WSGI application beside models"):
         find(file(tmp_path, text + APP.format(name="app")))

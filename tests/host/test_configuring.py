@@ -123,7 +123,7 @@ def started(
     [
         (["--port", "many"], "headrace: --port: setting `port` must be a whole number, not 'many'"),
         (["--set", "Embde.replicas=2"], "no deployment `embde`; did you mean `embed`?"),
-        (["--set", "Embed.replicas=0"], "must be a whole number of 1 or more, not 0"),
+        (["--set", "Embed.replicas=0"], "must be a whole number of 1 or more, (least, most)"),
         (["-c", "no.toml"], "cannot read no.toml: "),
         (["-c", "no.py"], "cannot read no.py: "),
         (["-c", "no.yaml"], "-c no.yaml: a configuration file ends in .toml or .py"),

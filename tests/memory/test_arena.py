@@ -116,14 +116,32 @@ def test_what_was_used_is_given_back_to_the_system_when_it_is_trimmed(
     assert resident_bytes(arena) == 0
 
 
-def test_a_slot_that_was_read_off_a_wire_has_the_keeper_of_its_region(
+def test_a_slot_that_was_read_off_a_wire_is_lent(
     arena: Arena, region: Region, notes: Notes
 ) -> None:
     mine = put(region)
     other = Slot(arena.number, 7, 4096, 100)
+    assert notes.adopted == [(7, 4096)], "what this region gave out is its own"
     read = msgspec.msgpack.decode(msgspec.msgpack.encode([mine, other]), type=list[Slot])
     assert read == [mine, other]
-    assert notes.adopted == [(7, 4096)] * 2, "region 0 has a keeper of its own"
+    assert notes.adopted == [(7, 4096), (0, mine.offset), (7, 4096)]
+
+
+def test_a_slot_that_came_back_to_its_writer_frees_nothing(region: Region) -> None:
+    mine = put(region)
+    used = region.used_bytes
+    back = msgspec.msgpack.decode(msgspec.msgpack.encode(mine), type=Slot)
+    del back
+    assert region.used_bytes == used
+    assert bytes(mine.open()) == BODY
+    del mine
+    assert region.used_bytes == 0
+
+
+def test_pieces_lie_one_behind_the_other(region: Region) -> None:
+    slot = region.put_pieces([b"ab", memoryview(BODY), b"c"], len(BODY) + 3)
+    assert slot is not None
+    assert bytes(slot.open()) == b"ab" + BODY + b"c"
 
 
 def test_a_region_that_is_dropped_gives_all_of_its_memory_back(arena: Arena) -> None:

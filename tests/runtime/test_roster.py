@@ -57,3 +57,43 @@ def test_it_tells_since_when_and_what_went_wrong() -> None:
         "loaded_at": "1970-01-01T00:00:00+00:00",
         "last_reload_failed": "no room",
     }
+
+
+def test_code_finds_its_own_kin_first_and_then_who_serves() -> None:
+    roster = Roster()
+    front, back, other = map(DeploymentId, ("text.front@2", "text.back@2", "back"))
+    kin = {"front": front, "back": back}
+    roster.come(front, "text.front", kin)
+    roster.come(back, "text.back", kin)
+    roster.come(other, "back", {"back": other})
+    assert roster.find("back", front) == back  # its own, though nothing of it serves yet
+    assert roster.find("text.back") is None
+    roster.switch([front, back, other])
+    assert roster.find("back", front) == back
+    assert roster.find("back", other) == roster.find("back") == other
+    assert roster.find("text.back", other) == back
+    assert roster.find("front", other) == front  # nobody else is called so
+    assert roster.find("nobody", front) is None
+    assert roster.names(front) == ["front", "back", "text.front", "text.back"]
+    assert roster.names() == ["text.front", "text.back", "back"]
+
+
+def test_whose_kin_is_gone_finds_who_came_after() -> None:
+    roster, pools = Roster(), pools_of(OLD, NEW)
+    front = DeploymentId("front")
+    roster.come(front, "front", {"front": front, "embed": OLD})
+    roster.come(OLD, "embed", {"front": front, "embed": OLD})
+    roster.come(NEW, "embed", {"embed": NEW})
+    roster.switch([front, NEW])
+    assert roster.find("embed", front) == OLD
+    roster.leave(pools.pop(OLD), [])
+    assert roster.find("embed", front) == NEW
+
+
+def test_a_name_that_two_applications_have_means_neither() -> None:
+    roster = Roster()
+    for each in (DeploymentId("a.embed"), DeploymentId("b.embed")):
+        roster.come(each, each, {"embed": each})
+    roster.switch([DeploymentId("a.embed"), DeploymentId("b.embed")])
+    assert roster.find("embed") is None
+    assert roster.find("b.embed") == "b.embed"

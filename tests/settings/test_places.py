@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.errors import ConfigError
+from headrace.model.replicas import WISH
 from headrace.settings.environment import environment
 from headrace.settings.flags import said_by_flags
 from headrace.settings.options import merged, read_set_variable, read_sets
@@ -97,7 +98,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         "2: there is no setting `prot`; did you mean `port`?",
         "3: setting `gzip` must be true or false, not 3",
         "4: setting `on_shutdown` can be given in code only",
-        "6: deployment option `replicas` must be a whole number of 1 or more, not 0",
+        f"6: deployment option `replicas` must be {WISH}, not 0",
         "7: there is no deployment option `replica`; did you mean `replicas`?",
         "8: there is no table `servre`; did you mean `server`?",
     ]
@@ -143,9 +144,24 @@ def test_options_of_deployments_are_merged_by_name() -> None:
         ("replicas=4", "write DEPLOYMENT.OPTION=VALUE"),
         ("Embed.replicas", "write DEPLOYMENT.OPTION=VALUE"),
         ("Embed.replica=4", "did you mean `replicas`"),
-        ("Embed.replicas=many", "must be a whole number of 1 or more, not 'many'"),
+        ("Embed.replicas=many", "or \"auto\", not 'many'"),
     ],
 )
 def test_a_wrong_option_is_told(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(words)):
         read_sets([text], "--set")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Embed.replicas=1,4", (1, 4)),
+        ("Embed.replicas=[0, 2]", [0, 2]),
+        ("Embed.replicas=auto", "auto"),
+        ("Embed.replicas='3'", 3),
+        ("Embed.upscale_delay_s=2m", 120.0),
+        ("Embed.user_config={a = [1, 2.5], b = 'c'}", {"a": [1, 2.5], "b": "c"}),
+    ],
+)
+def test_ranges_and_configs_are_said_as_anything_else(text: str, value: object) -> None:
+    assert read_sets([text], "--set")["Embed"][text[6:].partition("=")[0]].value == value

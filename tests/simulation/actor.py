@@ -12,7 +12,7 @@ from headrace.core.messages import ReplicaId, Serial, Why
 from headrace.core.records import Policy
 from headrace.interfaces import Capabilities
 from headrace.model.envelope import Envelope, Fault, Reply
-from headrace.replica.frames import Word
+from headrace.replica.frames import Check, Health, Holds, Word
 from headrace.runtime.driver import Driver
 from tests.simulation.clockwork import Clockwork
 
@@ -31,6 +31,9 @@ class Temper:
     """The share of calls that do not return."""
     trusted: bool = True
     """The page tells at once what was taken back."""
+    ill: float = 0.0
+    mute: float = 0.0
+    """The shares of questions for its health that it answers badly, and not at all."""
     mixes_up: bool = False
     """Gives the answers of a call in the wrong order: the day must notice."""
 
@@ -66,6 +69,7 @@ class Actor:
         self._recalled: set[int] = set()
         self._streams: dict[tuple[Serial, int], Stream] = {}
         self._last_sent = 0
+        self._models: list[str] = []
         self.is_ready = self._evicted = self._dead = False
         loop.call_later(temper.load_s * chance.uniform(0.5, 1.5), self._loaded)
 
@@ -103,8 +107,9 @@ class Actor:
         self._loop.call_later(self._latency_s, self._granted, (serial, place), parts)
 
     def tell(self, word: Word) -> None:
-        """See `interfaces.Replica`: this one's code asks nobody for anything."""
-        raise AssertionError(f"nobody is to hear {word}")
+        """See `interfaces.Replica`: this one's code asks nobody, and says how it is if asked."""
+        assert isinstance(word, Check), f"nobody is to hear {word}"
+        self._loop.call_later(self._latency_s, self._checked)
 
     def evict(self) -> None:
         self._evicted = True
@@ -132,6 +137,13 @@ class Actor:
             self.is_ready = True
             self._say(self._inbox_of().ready, self.id)
 
+    def _checked(self) -> None:
+        """Say how it is, mostly well; or say nothing, now and then."""
+        dice = self._chance.random()
+        if not self._dead and dice > self._temper.mute:
+            is_well = dice > self._temper.mute + self._temper.ill
+            self._say(self._inbox_of().told, self.id, Health(is_well=is_well))
+
     def _arrived(self, serial: Serial, envelopes: list[Envelope]) -> None:
         if not self._dead:
             self._inbox.append((serial, envelopes))
@@ -157,6 +169,8 @@ class Actor:
         took_s = self._temper.took_s * self._chance.uniform(0.5, 1.5)
         if self._chance.random() < self._temper.hangs:
             took_s = FOR_EVER_S
+        if self._policy.multiplexed:
+            took_s += self._hold(self._running[serial])
         self._begun.add(serial)
         if self._policy.item_timeout_s is not None and took_s < FOR_EVER_S:
             self._open_streams(serial)
@@ -166,6 +180,17 @@ class Actor:
         self._loop.call_later(took_s, self._end, serial, took_s, answer_to)
         if not self._leaf:
             self._go_on()
+
+    def _hold(self, envelopes: list[Envelope]) -> float:
+        """Load the model of a call, if it is not there; return how long that takes."""
+        (model,) = {envelope.model_id for envelope in envelopes}
+        if not model or model in self._models:
+            return 0.0
+        load_s = self._chance.uniform(0.01, 0.1)
+        self._models = [*self._models, model][-2:]
+        news = Holds(list(self._models), load_s)
+        self._loop.call_later(load_s + self._latency_s, self._inbox_of().told, self.id, news)
+        return load_s
 
     def _end(self, serial: Serial, took_s: float, answer: Callable[[Envelope], Reply]) -> None:
         if self._dead or serial not in self._running:

@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+from msgspec.structs import replace
+
 from headrace.core.check import check
 from headrace.core.credit import WINDOW, grant
 from headrace.core.engine import Engine
-from headrace.core.messages import Action, DeploymentId, ReplicaId, Why
+from headrace.core.messages import Action, DeploymentId, News, ReplicaId, Why
 from headrace.core.records import Policy
 from headrace.errors import Refused
 from headrace.model.envelope import Envelope, Part
 from headrace.runtime.asked import Asked, Ending
+from headrace.runtime.checkups import Checkups
 from headrace.runtime.driver import Driver
+from headrace.runtime.models import Models
 from headrace.runtime.watcher import Watcher
+from tests.core.many import MODELS
 from tests.simulation.actor import Actor, Temper, answer_to, part_of
 from tests.simulation.clockwork import Clockwork
 
@@ -85,6 +90,8 @@ class Day(Watcher):
             starters = dict.fromkeys(self._policies, self._start)
             self.driver = Driver(self._engine, starters, self._loop.time)
             self.driver.watcher = self
+            Models(self.driver)
+            Checkups(self.driver)._chance = self._chance.random
             self.driver._chance = self._chance.random
             for name, policy in self._policies.items():
                 self.driver.deploy(DeploymentId(name), policy)
@@ -126,6 +133,9 @@ class Day(Watcher):
             deadline = now + chance.choice([-1.0, 0.01, 1.0, 10.0, 60.0, 60.0])
             label = str(len(self.callers) + 1)
             envelope = Envelope(label, deadline, 1, None, b"x" * chance.choice([1, 100, 400]))
+            if self._policies[name].multiplexed:
+                envelope = replace(envelope, model_id=chance.choice(MODELS))
+                self.story["for one of many models"] += 1
             idle_s = self._policies[name].item_timeout_s
             caller = Caller(envelope, now, idle_s=idle_s, reads=chance.random() < 0.8)
             try:
@@ -187,6 +197,12 @@ class Day(Watcher):
         if alive:
             self.story["deaths"] += 1
             self._chance.choice(alive).die(self._chance.choice([Why.KILLED, Why.CRASHED]))
+
+    def said(self, deployment: DeploymentId, news: News) -> None:
+        self.story[news.name] += 1
+
+    def said_of(self, replica: ReplicaId, news: News) -> None:
+        self.story[news.name] += 1
 
     def drained(self) -> None:
         self._drained += 1

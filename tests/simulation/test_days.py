@@ -13,10 +13,12 @@ import pytest
 
 from headrace.core.batching import BatchPolicy
 from headrace.core.records import Policy
+from tests.core.caring import KINDS
 from tests.core.walk import POLICIES, TOGETHER, TOOK_S
 from tests.simulation.actor import Temper
 from tests.simulation.day import Day
 
+SOAK = "TESTS_SOAK" in os.environ
 GIVEN = os.environ.get("TESTS_SEED")
 SEEDS = [GIVEN] if GIVEN else [str(number) for number in range(60)]
 
@@ -47,6 +49,28 @@ def test_a_day_keeps_every_promise(seed: str) -> None:
     lived(seed)
 
 
+def cared_for(seed: str) -> Day:
+    """Live a day in which replicas are asked how they are, and their number follows the load."""
+    chance = Random(f"cared for {seed}")
+    policies = {name: KINDS[name] for name in chance.sample(sorted(KINDS), 2)}
+    temper = Temper(
+        took_s=chance.choice([0.004, 0.1, 2.0]),
+        load_s=chance.choice([0.01, 0.3, 3.0]),
+        hangs=chance.choice([0.0, 0.02]),
+        ill=chance.choice([0.0, 0.02, 0.1]),
+        mute=chance.choice([0.0, 0.02]),
+    )
+    day = Day(seed, policies, temper)
+    day.live(chance.choice([50, 200]), chance.choice([2.0, 10.0, 40.0]), chance.choice([0, 3]))
+    return day
+
+
+def test_days_of_health_and_of_scaling_keep_every_promise() -> None:
+    days = [cared_for(str(seed)) for seed in range(200 if SOAK else 10)]
+    story = sum((day.story for day in days), start=Counter[str]())
+    assert {"GREW", "SHRANK", "UNWELL", "SILENT", "LOADING"} <= set(story), story
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_thousand_days_keep_every_promise() -> None:
@@ -65,6 +89,7 @@ def test_the_days_hold_everything_that_can_happen() -> None:
         "QueueFull",
         "StillLoading",
     }
+    wanted |= {"for one of many models"}
     assert wanted | {"deaths", "parts", "slow readers"} <= set(story), story
 
 

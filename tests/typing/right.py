@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, assert_type
 
 import httpx2
@@ -70,6 +71,53 @@ def a_context_is_a_dict_and_more() -> None:
     assert_type(hr.current_context(), hr.Context)
 
 
+class Gathers:
+    @hr.batch(max_size=8)
+    async def length(self, texts: list[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    @hr.batch()
+    async def pick(self, texts: list[str], numbers: list[int]) -> tuple[str, ...]:
+        return tuple(text[number] for text, number in zip(texts, numbers, strict=True))
+
+    @hr.batch()
+    async def named(self, texts: list[str], contexts: list[hr.Context]) -> list[str]:
+        return [context.model_id for context in contexts]
+
+    @hr.batch()
+    async def letters(self, texts: list[str]) -> AsyncIterator[list[str]]:
+        yield [text[0] for text in texts]
+
+    @hr.multiplexed(max_models=2)
+    async def load(self, model_id: str) -> Plain:
+        return Plain()
+
+    @hr.multiplexed()
+    def load_now(self, model_id: str) -> Plain:
+        return Plain()
+
+
+@hr.batch()
+async def doubled(numbers: list[int]) -> list[float]:
+    return [2.0 * number for number in numbers]
+
+
+async def a_batch_is_called_with_one() -> None:
+    thing = Gathers()
+    assert_type(await thing.length("a"), int)
+    assert_type(await thing.pick("abc", 1), str)
+    assert_type(await thing.named("a"), str)
+    assert_type([letter async for letter in thing.letters("a")], list[str])
+    assert_type(await doubled(2), float)
+
+
+async def a_loader_returns_the_model() -> None:
+    thing = Gathers()
+    assert_type(await thing.load(), Plain)
+    assert_type(await thing.load("de"), Plain)
+    assert_type(thing.load_now("de"), Plain)
+
+
 def a_client_answers_as_httpx2_does() -> None:
     with Client(Plain, hr.Server(Full), max_body_bytes=10) as client:
         assert_type(client, Client)
@@ -81,3 +129,27 @@ def a_client_answers_as_httpx2_does() -> None:
 def an_upload_and_a_fault(upload: hr.Upload) -> None:
     assert_type(upload.data, bytes)
     raise hr.HTTPError(404, "no such user", {"X-Hint": upload.filename})
+
+
+class Front:
+    def __init__(self, plain: hr.Handle, top_k: int = 5) -> None:
+        self.plain, self.top_k = plain, top_k
+
+    async def __call__(self, text: str) -> list[str]:
+        first = self.plain(text)
+        second = self.plain.options(timeout_s=1.0, detach=True).again(first, top_k=self.top_k)
+        items = [item async for item in self.plain.stream(text)]
+        return [await first, await second, *items]
+
+    def in_a_thread(self, text: str) -> list[str]:
+        response = self.plain(text)
+        response.cancel()
+        return [response.result(timeout_s=1.0), *hr.handle(Plain)(text), *hr.handle("plain")(text)]
+
+
+def a_graph_is_bound() -> None:
+    bound = hr.bind(Front, hr.bind(Plain), top_k=3)
+    handle: hr.Handle = bound.options(replicas=2)
+    hr.bind(Front, handle)
+    with hr.start(bound, port=0) as running:
+        assert_type(running.handle(Plain), hr.Handle)

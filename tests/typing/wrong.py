@@ -43,3 +43,39 @@ def wrong_tests() -> None:
     client = Client(Two, prot=0)  # expect
     client.post("/predict", jsn=1)  # expect
     check_isolation(Two(), [1, 2])  # expect
+
+
+class Front:
+    def __init__(self, two: hr.Handle, top_k: int = 5) -> None:
+        self.two, self.top_k = two, top_k
+
+
+def wrong_graphs(handle: hr.Handle) -> None:
+    hr.bind(Front)  # expect
+    hr.bind(Front, 5)  # expect
+    hr.bind(Front, hr.bind(Two), top_k="many")  # expect
+    hr.bind(Two, 5)  # expect
+    hr.handle(5)  # expect
+    handle.options(timeout=1)  # expect
+    handle(5).result("soon")  # expect
+
+
+class Gathers:
+    @hr.batch(max_size="many")  # expect
+    async def length(self, texts: list[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    @hr.batch()
+    async def double(self, numbers: list[int]) -> list[int]:
+        return numbers
+
+    @hr.multiplexed(max_models=2)
+    def load(self, model_id: str) -> Two:
+        return Two()
+
+
+async def wrong_batches(thing: Gathers) -> None:
+    await thing.double("a")  # expect
+    await thing.double([1])  # expect
+    thing.load(5)  # expect
+    thing.load().predikt(1)  # expect

@@ -10,7 +10,10 @@ from headrace._version import __version__
 class Commands(click.Group):
     """The commands, each imported only when it is run."""
 
-    names = ("serve", "status", "reload", "stop", "check", "export", "demo")
+    names = (
+        *("serve", "status", "deploy", "delete", "reload", "stop"),
+        *("check", "export", "demo"),
+    )
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of a reader's day."""

@@ -15,7 +15,7 @@ from headrace.cli.options import WithSettings
 
 
 @click.command("serve", cls=WithSettings)
-@click.argument("target")
+@click.argument("target", required=False)
 @click.option(
     "-c",
     "--config",
@@ -35,8 +35,8 @@ from headrace.cli.options import WithSettings
     is_flag=True,
     help="Print each value and where it came from, and serve nothing.",
 )
-def command(target: str, **words: Any) -> None:
-    """Serve TARGET: module:Class, file.py, or file.py:Class.
+def command(target: str | None, **words: Any) -> None:
+    """Serve TARGET: module:Class, file.py, or file.py:Class; else the file's [applications].
 
     In a file without a class named, what its hr.run(...) would serve is served; else `server`,
     else `app`, else every Model it defines. Ctrl-C or SIGTERM stops the server once requests
@@ -59,9 +59,11 @@ def command(target: str, **words: Any) -> None:
             print(f"headrace: {note}", file=sys.stderr)
         if own["print_config"]:
             width = shutil.get_terminal_size((100, 24)).columns
-            print(printed(configured.settled, configured.options, width))
+            said = (configured.options, width, configured.applications)
+            print(printed(configured.settled, *said))
         else:
-            serve_target(target, configured.found, configured.settled.settings)
+            what = target or ", ".join(configured.applications)
+            serve_target(what, configured.found, configured.settled.settings)
 
 
 @contextlib.contextmanager

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from math import inf, isclose
 
-from headrace.core import gathering, poison, routing, sending, stopping, waking
+from headrace.core import (
+    family,
+    gathering,
+    growing,
+    multiplexing,
+    poison,
+    routing,
+    sending,
+    stopping,
+    tending,
+    waking,
+)
 from headrace.core.draining import Stage
 from headrace.core.engine import Engine
-from headrace.core.fleet import STAYING
+from headrace.core.fleet import STAYING, is_unwell
 from headrace.core.loading import Presence
 from headrace.core.phases import Phase
 from headrace.core.records import Copy, Pool, Ticket
@@ -40,8 +52,12 @@ def _broken(engine: Engine) -> Iterator[str]:
         yield from _numbers(pool)
         for copy in pool.copies.values():
             yield from _counters(copy)
+            yield from _models(copy)
             yield from _limits(copy)
             yield from _calls(copy)
+    born = set().union(*engine.families.children.values()) | engine.families.shared.keys()
+    if strangers := born - engine.tickets.keys():
+        yield f"{sorted(strangers)} are remembered as children, and are gone"
     if len(engine.deadlines.heap) > engine.deadlines.most:
         yield f"{len(engine.deadlines.heap)} deadlines for {len(engine.tickets)} requests"
 
@@ -69,15 +85,17 @@ def _place(ticket: Ticket) -> Iterator[str]:
 
 
 def _family(engine: Engine, ticket: Ticket) -> Iterator[str]:
-    if ticket.parent is None or ticket.phase is Phase.LEAVING:
+    origin = ticket.origin
+    if origin is None or origin.detached or ticket.phase is Phase.LEAVING:
         return
-    elder = engine.tickets.get(ticket.parent)
-    if elder is None or elder.phase is not Phase.RUNNING:
-        yield f"request {ticket.id} outlived its parent {ticket.parent}"
-    elif ticket.deadline > elder.deadline:
-        yield f"request {ticket.id} may outlast its parent {ticket.parent}"
-    if ticket.id not in engine.families.children.get(ticket.parent, ()):
-        yield f"request {ticket.id} is not among the children of {ticket.parent}"
+    elders = family.alive(engine.tickets, engine.families.left_of(ticket.id, origin))
+    if not elders:
+        yield f"request {ticket.id} outlived its parents {origin.parents}"
+    elif len(origin.parents) == 1 and family.ends_by(ticket) > family.ends_by(elders[0]):
+        yield f"request {ticket.id} may outlast its parent {elders[0].id}"
+    for elder in elders:
+        if ticket.id not in engine.families.children.get(elder.id, ()):
+            yield f"request {ticket.id} is not among the children of {elder.id}"
 
 
 def _pool(pool: Pool) -> Iterator[str]:
@@ -108,6 +126,18 @@ def _counters(copy: Copy) -> Iterator[str]:
     ahead = sum(max(call.predicted_s, 0.0) for call in live)
     if copy.calls and not isclose(ahead, copy.ahead_s, abs_tol=1e-6):
         yield f"{copy.id} counts {copy.ahead_s} s ahead, has {ahead}"
+
+
+def _models(copy: Copy) -> Iterator[str]:
+    """Where replicas hold models of their own, a call is for one of them."""
+    live = [call for call in copy.calls.values() if not call.recalled]
+    wanted = [{ticket.model_id for ticket in call.tickets} for call in live]
+    if any(len(models) > 1 for models in wanted) and copy.pool.policy.multiplexed:
+        yield f"{copy.id} has a call for several models: {wanted}"
+    many = copy.pool.policy.multiplexed
+    asked = Counter(call.tickets[0].model_id for call in live if many)
+    if dict(copy.asked) != {model: count for model, count in asked.items() if model}:
+        yield f"{copy.id} counts calls for {copy.asked}, has {dict(asked)}"
 
 
 def _limits(copy: Copy) -> Iterator[str]:
@@ -164,7 +194,13 @@ def _numbers(pool: Pool) -> Iterator[str]:
         yield f"{pool.id} has {len(staying)} replicas and more to come, of {pool.wanted} wanted"
     if pool.rest.presence in (Presence.ASLEEP, Presence.SHUT) and (pool.wanted or pool.ever_ready):
         yield f"{pool.id} is {pool.rest.presence.name} and has {pool.wanted} replicas to come"
+    scale, is_awake = pool.policy.scale, pool.rest.presence is Presence.AWAKE
+    is_bound = is_awake and pool.exit.stage < Stage.EVICTING
+    if scale is not None and is_bound and not scale.floor <= pool.wanted <= scale.most:
+        yield f"{pool.id} wants {pool.wanted} replicas, of {scale.floor} to {scale.most}"
     for copy in pool.copies.values():
+        if is_unwell(copy) and copy.state in stopping.LOADED:
+            yield f"{copy.id} is not well, and takes calls"
         if copy.state is State.RETIRING and not copy.calls:
             yield f"{copy.id} has nothing to end and was not let go"
 
@@ -184,6 +220,11 @@ def _left_lying(engine: Engine, now: float) -> Iterator[str]:
 
 
 def _ripe(pool: Pool, now: float) -> Iterator[str]:
+    if pool.policy.multiplexed:
+        upcoming = multiplexing.next_call(pool, routing.open_copies(pool), now)
+        if upcoming.copy is not None:
+            yield f"{pool.id} left a call for {upcoming.copy.id} lying"
+        return
     chosen = routing.choose(routing.open_copies(pool), now)
     if pool.waiting and chosen is not None and gathering.weigh(pool, *chosen, now)[0]:
         yield f"{pool.id} left a ripe batch lying"
@@ -201,6 +242,8 @@ def _due_times(engine: Engine, now: float) -> Iterator[float]:
         yield stopping.due_at(pool, now)
         if engine.shutdown.stage is Stage.OPEN and pool.exit.stage is Stage.OPEN:
             yield waking.due_at(pool, now)
+            yield growing.due_at(pool)
+            yield tending.due_at(pool)
         yield min(map(sending.overrun_at, pool.copies.values()), default=inf)
         if pool.waiting:
             yield _moves_at(pool, now)
@@ -209,6 +252,8 @@ def _due_times(engine: Engine, now: float) -> Iterator[float]:
 def _moves_at(pool: Pool, now: float) -> float:
     """When time alone lets the eldest go."""
     copies = routing.open_copies(pool)
+    if pool.policy.multiplexed:
+        return multiplexing.next_call(pool, copies, now).again_at
     chosen = routing.choose(copies, now)
     if chosen is None:
         eldest = next(iter(pool.waiting.values())).arrived

@@ -36,7 +36,8 @@ def _shut_down(register: Register, shutdown: Shutdown, now: float, out: list[Act
 
 def _retire(register: Register, pool: Pool, now: float, out: list[Action]) -> None:
     before = pool.exit.stage
-    stage = pool.exit.step(live=pool.live, replicas=len(pool.copies), now=now)
+    live = pool.live + sum(other.live for other in pool.company)
+    stage = pool.exit.step(live=live, replicas=len(pool.copies), now=now)
     if before < Stage.EVICTING <= stage:
         for ticket in [each for each in register.tickets.values() if each.pool is pool]:
             register.abandon(ticket.id, Outcome.CUT, out)
@@ -45,6 +46,7 @@ def _retire(register: Register, pool: Pool, now: float, out: list[Action]) -> No
         out += [Kill(copy.id) for copy in pool.copies.values()]
     if stage is Stage.DONE:
         register.leaving.remove(pool)
+        pool.company = ()
         del register.pools[pool.id]
         out.append(Retired(pool.id))
     register.wake(pool.exit.next_at())

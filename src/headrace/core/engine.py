@@ -11,6 +11,7 @@ the requests that are in that call; the alarm is never later than the next due t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
@@ -18,11 +19,15 @@ from operator import attrgetter
 from headrace.core import (
     admission,
     closing,
+    family,
     gathering,
+    growing,
+    multiplexing,
     queueing,
     routing,
     sending,
     stopping,
+    tending,
     waking,
 )
 from headrace.core.draining import Shutdown, Stage
@@ -45,7 +50,7 @@ from headrace.core.phases import (
     after_release,
     after_send,
 )
-from headrace.core.records import NONE, Call, Copy, Policy, Pool, Ticket
+from headrace.core.records import NONE, Call, Copy, Origin, Policy, Pool, Ticket
 from headrace.core.register import Register
 from headrace.core.replicas import State
 from headrace.errors import ImpossibleStep
@@ -68,7 +73,7 @@ class Engine(Register):
 
     # --- requests --------------------------------------------------------------------
 
-    def arrived(
+    def arrived(  # noqa: PLR0913 - the facts of a request; an object for them costs what it decides
         self,
         request: RequestId,
         deployment: DeploymentId,
@@ -76,30 +81,35 @@ class Engine(Register):
         deadline: float,
         now: float,
         size_bytes: int = 0,
-        parent: RequestId | None = None,
+        origin: Origin | None = None,
+        model_id: str = "",
     ) -> list[Action]:
-        """A caller wants an answer by `deadline`. Raises Refused if it may not wait for one."""
+        """A caller wants an answer by `deadline`. Raises Refused if it may not wait for one.
+
+        `origin` tells for which requests it is made: their code called a handle.
+        """
         if request <= self.last:
             raise ImpossibleStep(
                 f"request {request} is not above {self.last}: numbers are ours alone"
             )
         pool, self.last = self.pools[deployment], request
-        if parent is not None:
-            elder = self.tickets.get(parent)
-            if elder is None or elder.phase is not RUNNING:  # it asks for nobody
+        elders = () if origin is None else family.alive(self.tickets, origin)
+        if origin is not None and not origin.detached:
+            if not elders:  # it asks for nobody
                 return [Settle(request, Outcome.CANCELLED)]
-            deadline = min(deadline, elder.deadline)
+            deadline = min(deadline, max(map(family.ends_by, elders)))
+            family.check_ancestors(pool, family.ancestors(self.families, self.tickets, elders))
         # What runs may end, so it may still ask: a shutdown refuses only what comes from outside.
         ends = self.shutdown.stage is not OPEN or pool.exit.stage is not OPEN
-        draining = ends and (parent is None or pool.exit.stage >= Stage.EVICTING)
+        draining = ends and (not elders or pool.exit.stage >= Stage.EVICTING)
         admission.admit(pool, size_bytes, now, draining=draining)
-        ticket = Ticket(request, pool, now, deadline, parent, size_bytes)
+        ticket = Ticket(request, pool, now, deadline, origin, size_bytes, model_id)
         if pool.policy.item_timeout_s is not None:
             deadline = ticket.expect_part(deadline, now)
         self.tickets[request] = ticket
         pool.join(ticket, now)
-        if parent is not None:
-            self.families.born(request, parent)
+        if origin is not None:
+            ticket.origin = self.families.remember(request, origin, elders)
         self.deadlines.add(deadline, request, self.tickets)
         if deadline < self.alarm:  # noqa: PLR1730 - min() costs four times as much
             self.alarm = deadline
@@ -172,6 +182,7 @@ class Engine(Register):
         pool = Pool(deployment, policy, flow=Flow(mark=now, before=now))
         self.pools[deployment] = pool
         waking.begin(pool, replicas, now)
+        self.wake(pool.gauge.look_at)
         return [] if self.shutdown.stage is not OPEN else self.fleet.fit(pool, now)
 
     def scaled(self, deployment: DeploymentId, replicas: int, now: float) -> list[Action]:
@@ -179,24 +190,51 @@ class Engine(Register):
         pool = self.pools[deployment]
         if self.shutdown.stage is not OPEN or pool.exit.stage is not OPEN:
             return []
+        if pool.policy.scale is not None:
+            replicas = pool.policy.scale.within(replicas)
+            pool.gauge.begin(pool.policy.scale, now)
+            self.wake(min(pool.gauge.look_at, stopping.silence_at(pool, now)))
         pool.rest.full = replicas
         if pool.rest.presence is AWAKE:  # else there are so many when it is
             pool.wanted = replicas
         return self.fleet.fit(pool, now)
 
-    def retired(self, deployment: DeploymentId, grace_s: float, now: float) -> list[Action]:
-        """A deployment is to go: what it has may end within `grace_s`. Again: hurry."""
+    def retuned(self, deployment: DeploymentId, policy: Policy, now: float) -> list[Action]:
+        """Other bounds hold for a deployment from now on; its replicas stay, as far as they may."""
+        pool = self.pools[deployment]
+        pool.policy = policy
+        if policy.scale is not None:
+            return self.scaled(deployment, pool.wanted or policy.replicas, now)
+        pool.gauge.end()
+        return self.scaled(deployment, policy.replicas, now)
+
+    def retired(
+        self,
+        deployment: DeploymentId,
+        grace_s: float,
+        now: float,
+        company: Collection[DeploymentId] = (),
+    ) -> list[Action]:
+        """A deployment is to go: what it has may end within `grace_s`. Again: hurry.
+
+        Its `company` goes too, and may call it: it stays as long as any of them has a request.
+        """
         pool = self.pools[deployment]
         if self.shutdown.stage >= Stage.EVICTING:
             return []  # it goes with all the others
         if pool not in self.leaving:
             self.leaving.append(pool)
+        others = (self.pools.get(each) for each in company if each != deployment)
+        pool.company = tuple(other for other in others if other is not None)
         pool.exit.ask(grace_s, now)
         return self.ticked(now)
 
     def replica_ready(self, replica: ReplicaId, now: float) -> list[Action]:
         """A replica has loaded its model and takes calls."""
         self.fleet.ready(replica, now)
+        copy = self.fleet.copies.get(replica)
+        if copy is not None and copy.pool.policy.health is not None:
+            self.wake(min(tending.begin(copy, now), stopping.silence_at(copy.pool, now)))
         return []
 
     def replica_gone(
@@ -230,6 +268,9 @@ class Engine(Register):
         rang = now >= self.alarm
         if rang:  # every source of alarms is asked anew
             self._expire(now, out)
+            if self.shutdown.stage is OPEN:
+                tending.go_on(self, now, out)
+                growing.go_on(self, now, out)
         if self.leaving or self.shutdown.stage is not OPEN:
             closing.go_on(self, self.shutdown, now, out)
         stirs = rang
@@ -269,6 +310,9 @@ class Engine(Register):
     # --- sending, taking back --------------------------------------------------------
 
     def _fill(self, pool: Pool, now: float, out: list[Action]) -> None:
+        if pool.policy.multiplexed:
+            self._fill_by_model(pool, now, out)
+            return
         waiting, copies = pool.waiting, routing.open_copies(pool)
         while waiting:
             chosen = routing.choose(copies, now)
@@ -281,6 +325,16 @@ class Engine(Register):
                 self.wake(again_at)
                 return
             self._send(copy, queueing.take(waiting, count), now, out)
+
+    def _fill_by_model(self, pool: Pool, now: float, out: list[Action]) -> None:
+        copies = routing.open_copies(pool)
+        while pool.waiting:
+            copy, tickets, passes, again_at = multiplexing.next_call(pool, copies, now)
+            if copy is None:
+                self.wake(again_at)
+                return
+            pool.passed = pool.passed + 1 if passes else 0
+            self._send(copy, queueing.take_out(pool.waiting, tickets), now, out)
 
     def _try_suspects(self, pool: Pool, now: float, out: list[Action]) -> None:
         """Send each alone, and to a replica that has no other: a crash has one culprit."""
@@ -332,5 +386,5 @@ class Engine(Register):
                 out.append(sending.recall(list(copy.calls.values())[1]))
             else:
                 self.wake(when)
-        if pool.given_up:
+        if pool.given_up or pool.policy.health is not None:
             self.wake(stopping.look_after(pool, now, out))

@@ -69,8 +69,11 @@ class Fleet:
         pool, before = copy.pool, copy.state
         copy.state = advance(copy.state, Turn.DIED)
         del self.copies[copy.id], pool.copies[copy.id]
-        if evicting or before not in STAYING:
+        if evicting:
             return []
+        if before not in STAYING:
+            owed = copy.checkup is not None and copy.checkup.owed
+            return self.fit(pool, now) if owed else []
         if before is State.DOOMED:
             pool.restarts.append(now)  # no fault of its own: nothing to back off from
             return self.fit(pool, now)
@@ -106,7 +109,12 @@ class Fleet:
 def _retiring(pool: Pool, now: float) -> list[Copy]:
     """Return the replicas that were to go and may as well stay."""
     retiring = [copy for copy in pool.copies.values() if copy.state is State.RETIRING]
-    return [copy for copy in retiring if not stopping.hangs(copy, now)]
+    return [copy for copy in retiring if not (stopping.hangs(copy, now) or is_unwell(copy))]
+
+
+def is_unwell(copy: Copy) -> bool:
+    """Tell if it said that it is not well: then it goes."""
+    return copy.checkup is not None and copy.checkup.unwell
 
 
 def _may_go(copy: Copy) -> bool:

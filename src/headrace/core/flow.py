@@ -16,12 +16,13 @@ class Flow:
     ended: int = 0
     ended_at_mark: int = 0
     ended_before: int = 0
+    window_s: float = WINDOW_S
 
     def roll(self, now: float) -> None:
         """Begin a new window if this one is over; call it often, it is one comparison."""
-        if now >= self.mark + WINDOW_S:
+        if now >= self.mark + self.window_s:
             idle = (
-                now >= self.mark + 2 * WINDOW_S
+                now >= self.mark + 2 * self.window_s
             )  # nobody called: what was before says nothing now
             self.before, self.ended_before = self.mark, self.ended_at_mark
             self.mark, self.ended_at_mark = now, self.ended

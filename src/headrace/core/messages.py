@@ -116,6 +116,12 @@ class Abort(NamedTuple):
     replica: ReplicaId
 
 
+class Examine(NamedTuple):
+    """Ask this replica how it is."""
+
+    replica: ReplicaId
+
+
 class Again(NamedTuple):
     """The request's replica died and it will run once more, from a fresh context."""
 
@@ -138,12 +144,24 @@ class News(Enum):
     IDLE = auto()  # it is unloaded: nobody used it
     EVICTED = auto()  # another one needs its memory
     CLOSED = auto()  # as its timetable says
+    GREW = auto()  # the load asks for more replicas
+    SHRANK = auto()  # for fewer
+    CROWDED = auto()  # for more, and there is no memory for them
+    UNWELL = auto()  # a replica said so of itself
+    SILENT = auto()  # a replica was asked, and has not answered
 
 
 class Say(NamedTuple):
     """Tell people."""
 
     deployment: DeploymentId
+    news: News
+
+
+class SayOf(NamedTuple):
+    """Tell people of one replica."""
+
+    replica: ReplicaId
     news: News
 
 
@@ -157,5 +175,5 @@ class Drained(NamedTuple):
     """Nothing is left: no request, no replica."""
 
 
-FleetAction = Start | Evict | Kill | Abort | GiveUp | Say | Retired | Drained
+FleetAction = Start | Evict | Kill | Abort | Examine | GiveUp | Say | SayOf | Retired | Drained
 Action = Send | Recall | Stop | Interrupt | Grant | Settle | Again | WakeAt | FleetAction

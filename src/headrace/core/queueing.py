@@ -27,6 +27,11 @@ def take(line: OrderedDict[RequestId, Ticket], count: int) -> list[Ticket]:
     return [line.popitem(last=False)[1] for _ in range(count)]
 
 
+def take_out(line: OrderedDict[RequestId, Ticket], tickets: Sequence[Ticket]) -> list[Ticket]:
+    """Take these out of a line, wherever they stand."""
+    return [line.pop(ticket.id) for ticket in tickets]
+
+
 def leave(ticket: Ticket) -> None:
     """Take one request out of its line: nobody waits for it any more."""
     del line_of(ticket)[ticket.id]

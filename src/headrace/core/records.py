@@ -10,10 +10,12 @@ from headrace.core import sizing
 from headrace.core.batching import BatchPolicy, Curve, Pace, Returns
 from headrace.core.draining import Shutdown
 from headrace.core.flow import Flow
+from headrace.core.health import Checkup, HealthPolicy, Tally
 from headrace.core.loading import LoadPolicy, Rest
 from headrace.core.messages import DeploymentId, ReplicaId, RequestId, Serial, Why
 from headrace.core.phases import WAITING, Phase
 from headrace.core.replicas import State
+from headrace.core.scaling import Gauge, ScalePolicy
 
 NONE = Serial(0)
 EVERY = 8
@@ -33,11 +35,28 @@ class Policy:
     retry_on_crash: bool = True
     item_timeout_s: float | None = None
     """Seconds to the first part of a streamed answer, and from one to the next."""
+    keeps_pace: bool = True
+    """Whether `item_timeout_s` holds between parts; an application's silence is its own affair."""
     cancel_grace_s: float | None = 5.0
     """How long a call that nobody waits for may go on; None leaves it alone."""
     send_ahead: bool = True
     """Whether a leaf may have calls that it has not begun; not where nobody knows a call's end."""
     load: LoadPolicy = field(default_factory=LoadPolicy)
+    scale: ScalePolicy | None = None
+    """How the number of replicas follows the load; None where it is always the same."""
+    health: HealthPolicy | None = None
+    """How replicas are asked for their health; None where they have nothing to say."""
+    multiplexed: bool = False
+    """Whether each replica holds models of its own: see core/multiplexing.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """For whom a request is made: those in whose code a handle was called."""
+
+    parents: tuple[RequestId, ...]
+    detached: bool = False
+    """It goes on without them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,20 +67,38 @@ class Ticket:
     pool: Pool
     arrived: float
     deadline: float
-    parent: RequestId | None = None
+    origin: Origin | None = None
     size_bytes: int = 0
+    model_id: str = ""
+    """Which model it asks for, where replicas hold many."""
     phase: Phase = WAITING
     call: Call | None = None
     latest: float = inf
     """Its deadline in all; that of a stream moves with each part, no further than this."""
     streamed: bool = False
     """Its reader has a part of the answer: it cannot be run again."""
+    repeatable: bool | None = None
+    """Whether it may be run again after a crash; None is as its deployment's policy says."""
     taken: int = 0
     """Parts that its reader took since the last grant."""
     under_way: int = 0
     """Parts that came beyond what was granted: with core/credit.WINDOW of them none can come."""
     deaths: tuple[Why, ...] = ()
     """How replicas ended that ran it."""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its next part is due at some time of its own."""
+        policy = self.pool.policy
+        return policy.item_timeout_s is not None and (policy.keeps_pace or not self.streamed)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it may be run again after its replica has crashed."""
+        allowed = self.repeatable
+        return not self.streamed and (
+            self.pool.policy.retry_on_crash if allowed is None else allowed
+        )
 
     def expect_part(self, latest: float, now: float) -> float:
         """Move the deadline of a stream to the time when its next part is due; return it."""
@@ -106,11 +143,19 @@ class Copy:
     ready_at: float = 0.0
     recalled_from: Serial = NONE
     """It gets no new calls before it has handed over every one from here on."""
+    checkup: Checkup | None = None
+    """How it is, where replicas are asked."""
+    models: frozenset[str] = frozenset()
+    """Those that it has loaded, as it last told."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """How many of its calls are for each model; empty where there is one model only."""
 
     def count_in(self, call: Call) -> None:
         """Add a call that is on its way to the replica."""
         if not self.calls:
             self.ahead_s = 0.0  # sums drift
+        if self.pool.policy.multiplexed and (model := call.tickets[0].model_id):
+            self.asked[model] = self.asked.get(model, 0) + 1
         self.calls[call.serial] = call
         self.pool.sent += len(call.tickets)
         if call.predicted_s > 0:
@@ -134,6 +179,10 @@ class Copy:
             self.pool.unqueue(call.tickets)
         if call.predicted_s > 0:
             self.ahead_s -= call.predicted_s
+        if self.asked and (model := call.tickets[0].model_id):
+            self.asked[model] -= 1
+            if not self.asked[model]:
+                del self.asked[model]
 
 
 @dataclass(slots=True, eq=False)
@@ -165,6 +214,8 @@ class Pool:
     """Replicas that there are to be."""
     exit: Shutdown = field(default_factory=Shutdown)
     """How far this deployment alone is on its way out."""
+    company: tuple[Pool, ...] = ()
+    """Who goes with it, and may call it as long as they have requests."""
     came: int = 0
     """Requests that were ever let in."""
     started: int = 0
@@ -178,6 +229,15 @@ class Pool:
     used_at: float = 0.0
     """When a request last came, or a call ended."""
     rest: Rest = field(default_factory=Rest)
+    gauge: Gauge = field(default_factory=Gauge)
+    """What its load was lately, where the number of replicas follows it."""
+    tally: Tally = field(default_factory=Tally)
+    passed: int = 0
+    """How many calls in a row went past somebody elder whose model is nowhere free."""
+    model_loads: int = 0
+    """Loads of one more model in a replica, where each holds several."""
+    model_load_s: float = -1.0
+    """What one more model usually takes to load in a replica; below 0 nobody knows yet."""
     restarts: list[float] = field(default_factory=list)
     """When to start replicas in place of dead ones."""
 

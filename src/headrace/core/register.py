@@ -86,7 +86,7 @@ class Register:
         for ticket in call.tickets:
             ticket.deaths += (why,)
             ticket.phase = after_lose[ticket.phase]
-            allowed = ticket.pool.policy.retry_on_crash and not ticket.streamed
+            allowed = ticket.may_repeat
             if ticket.phase is WAITING and not poison.try_again(ticket.deaths, allowed=allowed):
                 ticket.phase = after_abandon[ticket.phase]
                 out.append(Settle(ticket.id, Outcome.LOST))

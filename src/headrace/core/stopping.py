@@ -67,13 +67,25 @@ def patience_s(copy: Copy) -> float:
 
 
 def hangs(copy: Copy, now: float) -> bool:
-    """Tell if one of its calls should have ended by now."""
+    """Tell if one of its calls should have ended by now, or it should have told how it is."""
+    if is_silent(copy):
+        return True
     return any(call.copy is copy and call.overdue_at <= now for call in copy.pool.given_up)
+
+
+def is_silent(copy: Copy) -> bool:
+    """Tell if it was asked how it is, and has not answered."""
+    return copy.checkup is not None and copy.checkup.silent
+
+
+def silence_at(pool: Pool, now: float) -> float:
+    """Return now where one has not answered, which may be its turn to go; else infinity."""
+    return now if any(map(is_silent, pool.copies.values())) else inf
 
 
 def may_replace(copy: Copy) -> bool:
     """Tell if a replica that hangs may be ended: nobody loses by it, and no other one is away."""
-    if copy.state is not State.QUITTING or is_wanted(copy):
+    if copy.state is not State.QUITTING or (is_wanted(copy) and not is_silent(copy)):
         return False
     there = sum(other.state in LOADED for other in copy.pool.copies.values())
     return there >= copy.pool.wanted

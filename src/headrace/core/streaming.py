@@ -30,7 +30,7 @@ def part_came(
         return None
     ticket.streamed = True
     ticket.under_way += 1
-    if ticket.under_way < credit.WINDOW:
+    if ticket.under_way < credit.WINDOW and ticket.is_timed:
         ticket.expect_part(ticket.latest, now)
     elif ticket.pool.policy.item_timeout_s is not None:
         ticket.deadline = ticket.latest  # it is its reader's turn, however long that takes
@@ -60,10 +60,23 @@ def took(engine: Engine, request: RequestId, parts: int, now: float) -> list[Act
     had_none = ticket.under_way >= credit.WINDOW
     ticket.taken = 0
     ticket.under_way -= more
-    if had_none and ticket.pool.policy.item_timeout_s is not None:
+    if had_none and ticket.is_timed:
         engine.expect(ticket, now)
     call = ticket.call
     return [Grant(call.copy.id, call.serial, call.tickets.index(ticket), more)]
+
+
+def request_of(engine: Engine, replica: ReplicaId, serial: Serial, place: int) -> RequestId | None:
+    """Tell which request is at a place of a call; None if nobody waits for it any more."""
+    ticket = _running(engine, replica, serial, place)
+    return None if ticket is None else ticket.id
+
+
+def repeats(engine: Engine, request: RequestId, allowed: bool) -> None:  # noqa: FBT001 - the fact
+    """Note whether this one may be run again, whatever its deployment's policy says."""
+    ticket = engine.tickets.get(request)
+    if ticket is not None:
+        ticket.repeatable = allowed
 
 
 def _running(engine: Engine, replica: ReplicaId, serial: Serial, place: int) -> Ticket | None:

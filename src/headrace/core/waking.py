@@ -38,6 +38,8 @@ def begin(pool: Pool, replicas: int | None, now: float) -> None:
     rest.gates = rest.presence is Presence.AWAKE
     _note(pool)
     pool.wanted = rest.full if rest.gates else 0
+    if policy.scale is not None and pool.wanted:
+        pool.gauge.begin(policy.scale, now)
 
 
 def wanted(register: Register, deployment: DeploymentId, now: float) -> list[Action]:
@@ -133,6 +135,9 @@ def _load(register: Register, pool: Pool, now: float, out: list[Action]) -> None
     rest.missing_bytes, rest.loaded_at, pool.used_at = 0, now, now
     turn(pool, Turn.STARTED, now)
     pool.wanted = rest.full
+    if pool.policy.scale is not None:
+        pool.gauge.begin(pool.policy.scale, now)
+        register.wake(pool.gauge.look_at)
     out.append(Say(pool.id, News.LOADING))
     out += register.fleet.fit(pool, now)
     register.wake(due_at(pool, now))  # some of it may still be there
@@ -174,6 +179,9 @@ def _let_go(
 
 def _empty(register: Register, pool: Pool, now: float, out: list[Action]) -> None:
     pool.wanted, pool.falls, pool.ever_ready = 0, 0, False
+    if pool.policy.scale is not None:
+        pool.rest.full = pool.policy.scale.floor  # who wakes it begins with few
+        pool.gauge.end()
     out += register.fleet.fit(pool, now)
     if pool.copies:
         pool.rest.kill_at = now + KILL_AFTER_S
@@ -274,6 +282,16 @@ def missing_bytes(register: Register, pool: Pool) -> float:
     """Return how much more memory must be free before it can be loaded; below 0 there is enough."""
     held = sum(map(held_bytes, register.pools.values()))
     return new_bytes(pool) + held - register.budget_bytes
+
+
+def room_for(register: Register, pool: Pool) -> float:
+    """Return how many replicas more there is memory for, beside those that wait for theirs."""
+    needed = needed_bytes(pool)
+    if not needed or register.budget_bytes == inf:
+        return inf
+    queue = [each for each in register.pools.values() if each.rest.presence is Presence.QUEUED]
+    taken = sum(map(held_bytes, register.pools.values())) + sum(map(new_bytes, queue))
+    return max((register.budget_bytes - taken) // needed, 0)
 
 
 def new_bytes(pool: Pool) -> int:

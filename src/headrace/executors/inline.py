@@ -12,12 +12,15 @@ from collections.abc import Awaitable, Sequence
 from headrace.core.messages import ReplicaId, Serial, Why
 from headrace.errors import HeadraceError
 from headrace.interfaces import Capabilities, Inbox
+from headrace.model.care import configure
 from headrace.model.envelope import Envelope, Part, Reply
-from headrace.model.hooks import Plan, compile_plan
-from headrace.model.source import fetch
-from headrace.replica.frames import Load, News, Word
-from headrace.replica.stream_tasks import StreamTasks
-from headrace.replica.tasks import Tasks
+from headrace.model.handle import use_line_here
+from headrace.model.multiplexed import emptied
+from headrace.model.pickles import joined
+from headrace.replica.care import CareOnLoop
+from headrace.replica.frames import Answered, AnswerParts, Load, News, Word
+from headrace.replica.lines import LoopLine
+from headrace.replica.plans import Running, plan_of, running
 from headrace.replica.uncaught import logged, told
 from headrace.replica.words import Words
 
@@ -31,7 +34,7 @@ class InlineReplica:
         """Set the model up, as a task; `ready` or `gone` follows."""
         self._id = ReplicaId(load.replica)
         self._load, self._inbox = load, inbox
-        self._tasks: Tasks | StreamTasks | None = None
+        self._tasks: Running | None = None
         self._claimed = 0
         self._listeners = Words()
         self._orders: asyncio.Queue[tuple[Serial, Sequence[Envelope]] | None] = asyncio.Queue()
@@ -111,32 +114,47 @@ class InlineReplica:
 
     async def _live(self) -> None:
         try:
-            plan = _plan_of(self._load)
+            self._open_line()
+            plan = plan_of(self._load)
             model = plan.make(self._load.arguments)
             try:
                 await _done(plan.setup(model, self._load.device, self._progress))
-                self._tasks = (
-                    StreamTasks(plan, model, self)
-                    if plan.streams
-                    else Tasks(plan, model, self.finished)
-                )
+                await _done(configure(model, self._load.options.user_config))
+                self._tasks = running(plan, model, self, self._tell, self._listeners)
+                care = CareOnLoop(plan, model, self._listeners, self._tell, self._patience_s)
                 self._why, self._words = Why.CRASHED, "its task ended"
                 self._inbox.ready(self._id)
-                await self._serve(self._tasks, leaf=plan.layout == "sync" and not plan.streams)
+                try:
+                    await self._serve(self._tasks, leaf=plan.layout == "sync" and not plan.streams)
+                finally:
+                    await care.close()
             finally:
                 with logged("teardown"):
                     await _done(plan.teardown(model))
+                with logged("teardown of its models"):
+                    await _done(emptied(model))
             self._why, self._words = Why.ASKED, "torn down"
         except Exception as error:  # noqa: BLE001 - the worker waits for `ready` or the reason
             reason = str(error) if isinstance(error, HeadraceError) else repr(error)
             self._words = f"{reason}\n{told(error)}"
+
+    @property
+    def _patience_s(self) -> float:
+        return self._load.options.health_check_timeout_s
+
+    def _open_line(self) -> None:
+        """Let the code of this replica ask other deployments."""
+        line = LoopLine(asyncio.get_running_loop(), self._tell, joined)
+        self._listeners.give(Answered, line.hear)
+        self._listeners.give(AnswerParts, line.hear)
+        use_line_here(line)
 
     def _end(self, _: asyncio.Task[None]) -> None:
         self._over = True
         why = self._why if self._sentence is None else self._sentence
         self._inbox.gone(self._id, why, Serial(self._claimed), self._words)
 
-    async def _serve(self, tasks: Tasks | StreamTasks, *, leaf: bool) -> None:
+    async def _serve(self, tasks: Running, *, leaf: bool) -> None:
         try:
             while (order := await self._orders.get()) is not None:
                 self._claimed = order[0]
@@ -147,6 +165,10 @@ class InlineReplica:
         except asyncio.CancelledError:
             tasks.cancel_all()
             raise
+
+    def _tell(self, news: News) -> None:
+        if self._sentence is None:
+            self._inbox.told(self._id, news)
 
     def _progress(self, done: float, total: float, what: str) -> None:
         self._inbox.progress(self._id, done, total, what)
@@ -172,7 +194,3 @@ class InlineReplica:
 async def _done(work: Awaitable[None] | None) -> None:
     if work is not None:
         await work
-
-
-def _plan_of(load: Load) -> Plan:
-    return compile_plan(fetch(load.source), load.options, is_made_with=bool(load.arguments))

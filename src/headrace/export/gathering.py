@@ -13,6 +13,7 @@ from headrace.export.facts import Facts, inside, name_of
 from headrace.export.requirements import read_requirements
 from headrace.host.configuring import Configured, Words
 from headrace.model.deployment import Options
+from headrace.model.replicas import range_of
 from headrace.settings.environment import PREFIX
 from headrace.settings.flags import FLAGS
 from headrace.settings.table import Settings
@@ -61,10 +62,15 @@ def gathered(asked: Asked, configured: Configured, *, is_container: bool) -> Fac
         requirements=read_requirements(asked.root),
         is_app=configured.found.app is not None,
         startup_s=max([settings.startup_timeout_s, *(one.startup_timeout_s for one in options)]),
-        cpus=sum(one.replicas for one in options) + 1 if options else settings.workers,
+        cpus=_replicas(options) + 1 if options else settings.workers,
         gpus=len(set().union(*map(_gpus, options))),
         overrides={f"{PREFIX}{name.upper()}": text for name, text in overrides.items()},
     )
+
+
+def _replicas(options: Sequence[Options]) -> int:
+    """Return how many there may be; of "auto" nobody knows before the machine is there."""
+    return sum(range_of(one.replicas, 1).most for one in options)
 
 
 def _gpus(options: Options) -> set[int]:

@@ -41,7 +41,7 @@ def is_factory(found: object) -> bool:
 
 def _is_ours(found: object) -> bool:
     """Tell whether it is a deployment, a model, or a Server."""
-    return is_deployable(found) or isinstance(found, Model) or hasattr(found, "targets")
+    return is_deployable(found) or isinstance(found, Model) or hasattr(found, "wishes")
 
 
 def _kind_of_class(found: type) -> Kind | None:

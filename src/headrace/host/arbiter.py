@@ -22,10 +22,12 @@ from headrace.core.tree import Tree
 from headrace.core.workers import Action, WorkerId
 from headrace.errors import SetupFailed, StartError
 from headrace.host import control, logs, senders
+from headrace.host.admin import Reception
 from headrace.host.announcing import Announcer
 from headrace.host.audit import Asker, Audit
 from headrace.host.daemon import redirect
 from headrace.host.describing import Failure, again
+from headrace.host.errands import Errands
 from headrace.host.signals import handled, reap_strangers
 from headrace.host.timetable import follow
 from headrace.host.waiting_room import WaitingRoom
@@ -62,6 +64,9 @@ class Arbiter:
         self._audit = audit
         self._tallies: dict[WorkerId, Tally] = {}
         self._retired_at: dict[WorkerId, float] = {}
+        self.admin: socket.socket | None = None
+        """Where commands ask, if they can."""
+        self._errands = Errands(self._engine)
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -80,8 +85,13 @@ class Arbiter:
         }
         with handled(handlers), senders.read(STOP_SIGNALS, self._stop):
             clocks = [asyncio.create_task(work) for work in self._clocks()]
+            reception = None if self.admin is None else Reception(self.admin, self._errands.run)
+            if reception is not None:
+                await reception.open()
             self._happened(self._tree.begin)
             failed = await self._end
+            if reception is not None:
+                await reception.close()
             for clock in clocks:
                 clock.cancel()
             while self._tasks:
@@ -143,8 +153,14 @@ class Arbiter:
             case control.ReloadAsked(by):
                 log.info("%s asks for a reload", by)
                 self._happened(self._tree.reload_asked)
-            case control.StatusIs(_, status):
-                log.info("worker state: %s", status)
+            case control.StatusIs() | control.Done():
+                self._errands.heard(report)
+            case control.Serving(applications, origins, lines, files):
+                self._plan = msgspec.structs.replace(
+                    self._plan, applications=applications, origins=origins, files=files
+                )
+                self._announcer.lines = lines
+                self._watched.follow(files if self._settings.dev else ())
             case _:
                 raise TypeError(f"no worker says {report!r} here")
 
@@ -157,6 +173,7 @@ class Arbiter:
 
     def _ended(self, worker: WorkerId, words: str) -> None:
         self._record_worker(worker, self._workers.pop(worker).pid, words)
+        self._errands.lost(worker, words)
         reap_strangers(self._pids())
         failure = SetupFailed(f"the worker {words} while it started; its last lines say why")
         self._failures.setdefault(worker, failure)
@@ -172,6 +189,15 @@ class Arbiter:
         duration_s = 0.0 if retired_at is None else time.monotonic() - retired_at
         said = {"why": why, "worker": worker, "pid": pid, "ending": words}
         self._audit.worker_ended(said, self._tallies.pop(worker, None), duration_s)
+
+    def _engine(self) -> WorkerProcess | None:
+        """Return the worker that commands mean: the youngest that stays."""
+        staying = [
+            known.id
+            for known in self._tree.workers.values()
+            if known.life in (say.Life.STARTING, say.Life.READY) and known.id in self._workers
+        ]
+        return self._workers[max(staying)] if staying else None
 
     # --- what others ask for -------------------------------------------------------------------
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from headrace.errors import ConfigError
 from headrace.host.describing import describe_in_child, run_config_in_child
+from headrace.host.filed import found_by_file
 from headrace.host.targets import Found
 from headrace.settings.environment import CONFIG, SET, environment, platform
 from headrace.settings.flags import said_by_flags
@@ -18,7 +19,7 @@ from headrace.settings.imported import interpret
 from headrace.settings.layers import Settled, said_in_code, settle_layers, stacked
 from headrace.settings.options import merged, read_set_variable, read_sets
 from headrace.settings.said import Layer, Said
-from headrace.settings.toml import USUAL, FileSaid, read_toml
+from headrace.settings.toml import USUAL, ApplicationSaid, FileSaid, read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,14 @@ class Configured:
     settled: Settled
     options: Mapping[str, Mapping[str, Said]]
     notes: tuple[str, ...]
+    applications: Mapping[str, ApplicationSaid] = field(default_factory=dict)
+    """What the file says of the applications that are served."""
 
 
-def configure(target: str, words: Words) -> Configured:
+def configure(target: str | None, words: Words) -> Configured:
     """Return the server that `target` and all the layers describe. Raises StartError.
+
+    Without a target it is that of the applications that the file names.
 
     The folder and the variables of the environment that the settings ask for are this process's
     own from here on, so that the target is imported with them.
@@ -56,10 +61,25 @@ def configure(target: str, words: Words) -> Configured:
     )
     base = platform(os.environ)
     above = _moved(stacked(read.settings, said, said_by_flags(words.flags)))
-    found = describe_in_child(target, options)
+    applications: Mapping[str, ApplicationSaid] = {}
+    if target is not None:
+        found = describe_in_child(target, options)
+        notes = [*notes, *_left_out(read)]
+    else:
+        applications = read.applications
+        found = found_by_file(applications, options)
     settled = settle_layers(base, said_in_code(found.settings), above)
     check_folders(settled)
-    return Configured(found, settled, options, (*read.notes, *notes))
+    return Configured(found, settled, options, (*read.notes, *notes), applications)
+
+
+def _left_out(read: FileSaid) -> Iterator[str]:
+    """Tell what of a file does not count beside a target."""
+    for name, said in read.applications.items():
+        yield (
+            f"{said.import_path.source}: application {name} is not served, for a TARGET was "
+            "named; leave it out to serve the applications of the file"
+        )
 
 
 def read_config(path: str | None, *, lenient: bool = False) -> FileSaid:

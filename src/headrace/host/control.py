@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from headrace.core.draining import Tally
 from headrace.host.audit import Asker
-from headrace.model.served import Served
+from headrace.host.origin import Origin
+from headrace.model.application import Application
 from headrace.replica.frames import HEAD, Splitter
-from headrace.settings.said import Said
 
 READ_BYTES = 1 << 16
 Heard = TypeVar("Heard")
@@ -32,14 +32,14 @@ class Plan(Struct, array_like=True, tag=1, frozen=True):
     target: str
     app: Literal["asgi", "wsgi"] | None
     """What kind of application it is; None for models."""
-    deployments: list[Served]
+    applications: list[Application]
     settings: dict[str, Any]
     worker: int
     generation: int
     shutdown_key: str = ""
     """What opens the shutdown API, if it was made for this server."""
-    options: dict[str, dict[str, Said]] = {}
-    """Options of the deployments that were said outside of their code: a reload keeps them."""
+    origins: list[Origin] = []
+    """Where the applications come from: a reload reads these again."""
     files: list[str] = []
     """Where the code came from."""
 
@@ -69,7 +69,22 @@ class StatusPlease(Struct, array_like=True, tag=6, frozen=True):
     number: int
 
 
-Order = Plan | Stop | ReloadNow | Reopen | StateToLog | StatusPlease
+class DeployNow(Struct, array_like=True, tag=7, frozen=True):
+    """Add what comes from here to what you serve, or put it in its place, and say Done."""
+
+    number: int
+    origins: list[Origin]
+
+
+class DeleteNow(Struct, array_like=True, tag=8, frozen=True):
+    """Take these applications away, and say Done."""
+
+    number: int
+    names: list[str]
+
+
+Asking = DeployNow | DeleteNow | StatusPlease
+Order = Plan | Stop | ReloadNow | Reopen | StateToLog | Asking
 
 # --- worker to arbiter -----------------------------------------------------------------
 
@@ -139,6 +154,26 @@ class Reloaded(Struct, array_like=True, tag=10, frozen=True):
     files: list[str] = []
 
 
+class Done(Struct, array_like=True, tag=12, frozen=True):
+    """DeployNow or DeleteNow was done; or `kind` of an error says why all is as before."""
+
+    number: int
+    told: list[str] = []
+    """What of it there is to tell, line by line."""
+    kind: str = ""
+    message: str = ""
+    traceback: str = ""
+
+
+class Serving(Struct, array_like=True, tag=13, frozen=True):
+    """What it serves by now: a worker that comes after it is to serve the same."""
+
+    applications: list[Application]
+    origins: list[Origin]
+    lines: list[str]
+    files: list[str] = []
+
+
 class Left(Struct, array_like=True, tag=11, frozen=True):
     """How its stop stands: the last one counts, if it is killed too."""
 
@@ -156,6 +191,8 @@ Report = (
     | StopAsked
     | ReloadAsked
     | Reloaded
+    | Done
+    | Serving
     | Left
 )
 

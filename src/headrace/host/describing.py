@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 
 from headrace.errors import AddressError, ConfigError, SetupFailed, StartError, TargetError
-from headrace.host.targets import Found, failure_of, find
+from headrace.host.origin import Origin
+from headrace.host.targets import Found, described_again, failure_of, find
 from headrace.host.travelling import packed, unpacked
-from headrace.host.watching import imported_files
+from headrace.host.watching import contents_of, imported_files
+from headrace.model.application import Application, application_of, labels_of
 from headrace.model.deployment import with_options
-from headrace.model.hooks import compile_plan
-from headrace.model.served import Served
+from headrace.model.served import Served, describe
 from headrace.model.source import fetch
 from headrace.replica.parent import die_with_parent
 from headrace.settings.options import meant_by
@@ -43,6 +44,8 @@ class Report(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     names: list[Named] = []
     """What a configuration file says."""
+    again: list[Served] = []
+    """Deployments, described anew."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -54,6 +57,8 @@ class Question(msgspec.Struct, frozen=True):
     config: str = ""
     sys_path: list[str] = []
     """Where to look for modules, beside the usual places."""
+    again: list[Served] = []
+    """In place of targets: deployments of which each is to be described as its code is by now."""
 
 
 KINDS: dict[str, type[StartError]] = {
@@ -78,7 +83,12 @@ def found_in(report: Report, question: Question) -> Found:
     """Return what the child found."""
     found = report.found or Found([])
     settings = unpacked(found.settings)
-    return msgspec.structs.replace(found, settings=settings, options=question.options)
+    names = [each.name for each in found.applications]
+    origins = [
+        Origin(target, question.options, sys_path=question.sys_path, names=names)
+        for target in question.targets
+    ]
+    return msgspec.structs.replace(found, settings=settings, origins=origins)
 
 
 def run_config_in_child(path: str) -> list[Named]:
@@ -162,14 +172,27 @@ def _found_out(question: Question) -> Report:
     if question.config:
         return Report(names=run_file(question.config))
     sys.path[:] = [*(p for p in question.sys_path if p not in sys.path), *sys.path]
-    all_found = [find(target) for target in question.targets]
-    found = all_found[0]
-    found.deployments.extend(each for other in all_found[1:] for each in other.deployments)
-    meant = meant_by(question.options, (served.name for served in found.deployments))
+    if question.again:
+        return Report(again=[described_again(each) for each in question.again])
+    (target,) = question.targets
+    found = find(target)
+    meant = meant_by(question.options, labels_of(found.applications))
     asked = {meant[name]: said for name, said in question.options.items()}
-    deployments = [_changed(each, asked.get(each.name, {})) for each in found.deployments]
     files = imported_files()
-    return Report(found=Found(deployments, packed(found.settings), found.app, files=files))
+    code = contents_of(files)
+    applications = [_all_changed(each, asked, code) for each in found.applications]
+    return Report(found=Found(applications, packed(found.settings), found.app, files=files))
+
+
+def _all_changed(
+    application: Application, asked: Mapping[str, Mapping[str, Said]], code: str
+) -> Application:
+    """Return an application with some options of its deployments changed. Raises ConfigError."""
+    deployments = [
+        _changed(each, asked.get(application.label(each.name), {}))
+        for each in application.deployments
+    ]
+    return application_of(deployments, application.name, application.route_prefix, code)
 
 
 def _changed(served: Served, said: Mapping[str, Said]) -> Served:
@@ -179,18 +202,16 @@ def _changed(served: Served, said: Mapping[str, Said]) -> Served:
     changes: dict[str, Any] = {option: one.value for option, one in said.items()}
     options = with_options(served.options, changes)
     try:
-        plan = compile_plan(fetch(served.source), options)
+        new = describe(fetch(served.source), options, is_made_with=bool(served.arguments))
     except ConfigError as error:
         places = ", ".join(one.source for one in said.values())
         raise ConfigError(f"{places}: {error}") from error
     return msgspec.structs.replace(
-        served,
-        name=options.name or served.name,
-        options=options,
-        layout=plan.layout,
-        batched=plan.batched,
-        wants_head=plan.wants_head,
-        streams=plan.streams,
+        new,
+        name=changes.get("name") or served.name,
+        arguments=served.arguments,
+        is_root=served.is_root,
+        changes=served.changes,
     )
 
 

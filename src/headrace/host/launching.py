@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from headrace.core.tree import Tree
 from headrace.core.workers import TreePolicy
 from headrace.errors import ConfigError, StartError
-from headrace.host import farewell, shutdown_keys
+from headrace.host import admin, farewell, shutdown_keys
 from headrace.host.announcing import Announcer
 from headrace.host.arbiter import Arbiter
 from headrace.host.audit import Audit
@@ -26,7 +26,7 @@ from headrace.host.systemd import Notifier, inherited
 from headrace.host.targets import Found
 from headrace.host.tls import context_of
 from headrace.host.travelling import packed
-from headrace.model.served import assign_routes
+from headrace.model.application import routes_of
 from headrace.settings.table import NAMES, Settings
 
 STREAM_LOGS = (None, "-")
@@ -45,6 +45,7 @@ def launch(target: str, found: Found, settings: Settings) -> None:
             pidfile = None
             if settings.pidfile is not None:
                 pidfile = stack.enter_context(contextlib.closing(PidFile(settings.pidfile)))
+            commands = stack.enter_context(admin.listening(settings))
             shell = _leave_terminal(settings, notifier)
             if pidfile is not None:
                 pidfile.write(os.getpid())
@@ -54,6 +55,7 @@ def launch(target: str, found: Found, settings: Settings) -> None:
             announcer = Announcer(sockets, settings.scheme, notifier, pidfile, shell)
             tree = Tree(policy_of(settings, is_engine=found.app is None))
             arbiter = Arbiter(tree, plan, settings, sockets, announcer, audit)
+            arbiter.admin = commands
             with asyncio.Runner() as runner:  # uvloop keeps SIGCHLD for itself
                 runner.run(arbiter.run())
     except StartError as error:
@@ -90,7 +92,7 @@ def _plan(target: str, found: Found, settings: Settings) -> Plan:
             raise ConfigError(
                 f"{target} has nothing to serve: name a model class or an application"
             )
-        assign_routes(list(found.deployments))
+        routes_of(found.applications)
         if settings.workers > 1:
             raise ConfigError(
                 f"setting `workers` is for plain ASGI and WSGI applications; models have one, and "
@@ -106,8 +108,8 @@ def _plan(target: str, found: Found, settings: Settings) -> Plan:
     told = packed({name: getattr(settings, name) for name in NAMES})
     shutdown_keys.check_daemon(settings)
     key = shutdown_keys.made(settings)
-    said = (key, found.options, found.files)
-    return Plan(target, found.app, found.deployments, told, 0, 0, *said)
+    said = (key, found.origins, found.files)
+    return Plan(target, found.app, found.applications, told, 0, 0, *said)
 
 
 def _enter(settings: Settings) -> None:
@@ -160,6 +162,9 @@ def _drop_rights(settings: Settings) -> None:
     user = _user(settings.user) if settings.user is not None else None
     gid = _gid(settings.group) if settings.group is not None else None
     try:
+        admin.hand_over(
+            settings, user.pw_uid if user is not None else -1, -1 if gid is None else gid
+        )
         if gid is not None or user is not None:
             os.setgid(gid if gid is not None else user.pw_gid if user is not None else os.getgid())
         if user is not None:

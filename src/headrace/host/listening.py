@@ -28,6 +28,7 @@ With one of them a crowd that comes at once waits for as many turns as it has he
 of the others' requests. Where several processes share the socket, one each spreads them better.
 """
 GOODBYE_EVERY_S = 0.01
+CONVERSATION = "headrace.host.conversation:Conversation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class WebSockets:
 
     max_bytes: int = 16 << 20
     ping_s: float = 20.0
+    stay: bool = False
+    """Whether they go on after the last answers of their kind: somebody else ends them in time."""
 
 
 USUAL = WebSockets()
@@ -70,6 +73,7 @@ class Listening(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # no proxy is trusted unless one is named
                 backlog=limits.backlog,
+                ws=CONVERSATION,
                 ws_max_size=sockets.max_bytes,
                 ws_ping_interval=sockets.ping_s,
                 ws_ping_timeout=sockets.ping_s,
@@ -79,6 +83,7 @@ class Listening(uvicorn.Server):
         self._linger_s = limits.drain_linger_s
         self._sock, self._tls, self._acceptors = sock, tls, acceptors
         self._handshakes: Handshakes | None = None
+        self._sockets = sockets
         self._stopped = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
 
@@ -137,7 +142,8 @@ class Listening(uvicorn.Server):
     def let_go(self) -> None:
         """Answer what comes on the connections there are, once; keep no connection alive."""
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            if isinstance(connection, Protocol) or not self._sockets.stay:
+                connection.shutdown()
 
     async def retire(self, within_s: float | None = None) -> None:
         """Accept nobody, answer who is here as long as that takes, close: another listens already.

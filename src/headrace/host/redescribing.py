@@ -7,8 +7,9 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 
-from headrace.host.describing import Question, begin, found_in, read
+from headrace.host.describing import Question, Report, begin, found_in, read
 from headrace.host.targets import Found
+from headrace.model.application import Application, application_of
 from headrace.model.served import Served
 from headrace.processes.watch import Watch, kill_group
 from headrace.settings.said import Said
@@ -17,13 +18,17 @@ READ_BYTES = 1 << 16
 
 
 async def describe_anew(
-    targets: Sequence[str],
+    target: str,
     options: Mapping[str, Mapping[str, Said]] | None = None,
     sys_path: Sequence[str] = (),
 ) -> Found:
-    """Return what the targets are by now. Raises the StartError that the child met."""
+    """Return what a target is by now. Raises the StartError that the child met."""
     asked = {name: dict(said) for name, said in (options or {}).items()}
-    question = Question(list(targets), asked, sys_path=list(sys_path))
+    question = Question([target], asked, sys_path=list(sys_path))
+    return found_in(await _answer(question, target), question)
+
+
+async def _answer(question: Question, what: str) -> Report:
     loop = asyncio.get_running_loop()
     child, pipe = begin(question)
     ended = asyncio.Event()
@@ -43,29 +48,38 @@ async def describe_anew(
         os.close(pipe)
         watch.close()
         code = child.wait()
-    return found_in(read(bytes(answer), code, f"importing {', '.join(targets)}"), question)
+    return read(bytes(answer), code, f"importing {what}")
 
 
-async def read_again(deployments: Sequence[Served]) -> list[Served]:
-    """Describe deployments anew, each by the file or module that its class is in.
+async def read_again(applications: Sequence[Application], code: str = "") -> list[Application]:
+    """Describe applications anew, each deployment by the file or module that its class is in.
 
     What is in no file, or lives in this very process, which imports a module once, comes as it was.
-    Raises StartError.
+    `code` tells what files hold by now. Raises StartError.
     """
-    places = {each.name: _place(each) for each in deployments}
-    wanted = [place for place in places.values() if place]
-    if not wanted:
-        return list(deployments)
-    paths = [path for each in deployments for path in each.source.sys_path]
-    found = iter((await describe_anew(wanted, sys_path=list(dict.fromkeys(paths)))).deployments)
-    return [next(found) if places[each.name] else each for each in deployments]
+    old = [served for each in applications for served in each.deployments if _place(served)]
+    if not old:
+        return list(applications)
+    paths = dict.fromkeys(path for served in old for path in served.source.sys_path)
+    question = Question(again=old, sys_path=list(paths))
+    what = ", ".join(dict.fromkeys(map(_place, old)))
+    found = iter((await _answer(question, what)).again)
+    return [
+        application_of(
+            [next(found) if _place(served) else served for served in each.deployments],
+            each.name,
+            each.route_prefix,
+            code,
+        )
+        for each in applications
+    ]
 
 
 def _place(served: Served) -> str:
-    """Return where a class is to be found, as a target; nothing where that would not be new."""
+    """Return where a class is to be found; nothing where that would not be new."""
     source = served.source
     where = source.path or source.module
-    return f"{where}:{source.qualname}" if where and served.options.executor == "process" else ""
+    return where if served.options.executor == "process" else ""
 
 
 def _take(pipe: int, answer: bytearray) -> bool:

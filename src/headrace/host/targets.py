@@ -12,16 +12,21 @@ from types import ModuleType
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from headrace.errors import ConfigError, HeadraceError, StartError, TargetError
 from headrace.host.applications import Kind, is_factory, kind_of, made, split_call
+from headrace.host.origin import Origin
 from headrace.model.api import Model
-from headrace.model.binding import Bound, is_deployable, served_from
+from headrace.model.application import Application
+from headrace.model.binding import Bound, is_deployable, roots
+from headrace.model.deployment import options_of, with_options
+from headrace.model.gathering import Wish, gathered
+from headrace.model.ingress import is_before
 from headrace.model.names import did_you_mean
 from headrace.model.recording import recording
-from headrace.model.served import Served
+from headrace.model.served import Served, describe
 from headrace.model.source import import_file
-from headrace.settings.said import Said
 
 USUAL = ("server", "app", "application")
 """Where a module that is not asked for one name has what it serves."""
@@ -30,14 +35,19 @@ USUAL = ("server", "app", "application")
 class Found(Struct, frozen=True):
     """A target, described: what to serve, and the settings its code asked for."""
 
-    deployments: list[Served]
+    applications: list[Application]
     settings: dict[str, Any] = {}
     app: Kind | None = None
     """What kind of application it is, where it is no model."""
-    options: dict[str, dict[str, Said]] = {}
-    """Options of its deployments that were said outside of its code."""
+    origins: list[Origin] = []
+    """Where its applications come from, for whoever reads them again."""
     files: list[str] = []
     """Where its code came from."""
+
+    @property
+    def deployments(self) -> list[Served]:
+        """Every deployment of its applications."""
+        return [served for each in self.applications for served in each.deployments]
 
 
 def find(target: str) -> Found:
@@ -47,7 +57,7 @@ def find(target: str) -> Found:
 
 def find_app(target: str) -> Any:
     """Import a target that is an application, and return it. Raises TargetError."""
-    chosen, _ = _chosen(target)
+    chosen = [each for one in _chosen(target)[0] for each in _unwrapped(one)]
     if len(chosen) != 1 or kind_of(chosen[0]) is None:
         raise TargetError(f"{target} is no application any more; it was one when it was described")
     return chosen[0]
@@ -83,23 +93,53 @@ def _named(module: ModuleType, attribute: str, place: str) -> Any:
 
 
 def _described(targets: list[Any], settings: Mapping[str, Any]) -> Found:
-    kinds = [kind_of(target) for target in targets]
-    if len(targets) == 1 and kinds[0] is not None:
-        return Found([], dict(settings), kinds[0])
-    if any(kinds):
-        raise ConfigError(
-            "an application beside models, or a second one, cannot be served yet: "
-            "serve each with a command of its own"
-        )
-    deployments: list[Any] = []
+    wishes: list[Wish] = []
     merged = dict(settings)
     for target in targets:
-        if hasattr(target, "targets") and hasattr(target, "settings"):  # a Server
-            deployments += target.targets
+        if _is_server(target):
+            wishes += target.wishes
             merged = {**target.settings, **merged}
         else:
-            deployments.append(target)
-    return Found([served for each in deployments for served in served_from(each)], merged)
+            wishes.append(Wish([target]))
+    alone = [each for target in targets for each in _unwrapped(target)]
+    if len(alone) == 1 and (kind := kind_of(alone[0])) is not None:
+        return Found([], merged, kind)
+    return Found(gathered(wishes), merged)
+
+
+def _is_server(target: Any) -> bool:
+    return hasattr(target, "wishes") and hasattr(target, "settings")
+
+
+def _unwrapped(target: Any) -> list[Any]:
+    """Return what is to be served; of a Server with one nameless application, what that is."""
+    if not _is_server(target):
+        return [target]
+    plain = [wish for wish in target.wishes if wish == Wish(wish.targets)]
+    return [each for wish in plain for each in wish.targets] + [
+        wish for wish in target.wishes if wish not in plain
+    ]
+
+
+def described_again(served: Served) -> Served:
+    """Describe a deployment as its code is by now; what it was bound to stays.
+
+    Raises TargetError, ConfigError.
+    """
+    place = served.source.path or served.source.module
+    with recording():
+        module = _import(place)
+    target = _attribute(module, served.source.qualname, place)
+    options = with_options(options_of(target), served.changes)
+    new = describe(target, options, is_made_with=bool(served.arguments))
+    is_alone = served.is_root and not served.arguments
+    return replace(
+        new,
+        name=new.name if is_alone else served.name,  # others call it by its name
+        arguments=served.arguments,
+        is_root=served.is_root,
+        changes=served.changes,
+    )
 
 
 def _import(place: str) -> ModuleType:
@@ -154,15 +194,24 @@ def _attribute(module: ModuleType, attribute: str, place: str) -> Any:
 
 def _found_in(module: ModuleType, place: str) -> list[Any]:
     """Return what a module that names nothing else would have served."""
-    found = next((vars(module)[name] for name in USUAL if _is_served(vars(module).get(name))), None)
+    inside = vars(module)
+    found = next((inside[name] for name in USUAL if _is_served(inside.get(name))), None)
     if found is not None and (isinstance(found, Bound) or kind_of(found) is None):
         return [found]
+    graphs = roots(inside.values())
+    if graphs:  # what it binds, it means to serve as it bound it
+        return list(graphs)
     models = [
         value
-        for value in vars(module).values()
+        for value in inside.values()
         if _is_model(value) and value.__module__ == module.__name__
     ]
-    if found is not None:
+    if found is not None and not any(is_before(found, model) for model in models):
+        if models and kind_of(found) == "wsgi":
+            raise ConfigError(
+                f"{place} has a WSGI application beside models: name the one to be served, "
+                f"{place}:NAME, or put the models behind an ASGI application"
+            )
         return [found, *models]
     if not models:
         raise TargetError(
@@ -173,7 +222,7 @@ def _found_in(module: ModuleType, place: str) -> list[Any]:
 
 
 def _is_served(found: object) -> bool:
-    return _is_model(found) or hasattr(found, "targets") or kind_of(found) is not None
+    return _is_model(found) or hasattr(found, "wishes") or kind_of(found) is not None
 
 
 def _is_model(found: object) -> bool:

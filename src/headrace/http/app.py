@@ -1,15 +1,17 @@
-"""The front door: a path finds its endpoint in a dict; what is not there is a 404 that helps."""
+"""The front door: a path finds its endpoint in a dict, or below a prefix; else a 404 that helps."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from headrace.host.connection import Lane
 from headrace.http.hangup import Cut
 from headrace.http.labels import label_of
 from headrace.http.messages import App, Receive, Scope, Send, respond
 from headrace.http.problems import problem
+from headrace.http.routing import ROOT, Prefixes, is_below
 
 log = logging.getLogger("headrace.http")
 
@@ -18,17 +20,32 @@ class FrontDoor:
     """The ASGI application of a server of models. Any ASGI server can run it."""
 
     def __init__(
-        self, endpoints: Mapping[str, App], lanes: Mapping[str, Lane], models: Collection[str]
+        self,
+        endpoints: Mapping[str, App],
+        lanes: Mapping[str, Lane],
+        models: Collection[str],
+        below: Mapping[str, App] = MappingProxyType({}),
+        *,
+        root_path: str = "",
     ) -> None:
-        """`models` are the models' paths; `lanes` have those that our own protocol may take."""
-        self._endpoints, self._models = endpoints, models
+        """`models` are the models' paths; `lanes` have those that our own protocol may take.
+
+        What is in `below` answers at every path below its own that no endpoint has. A proxy in
+        front has cut `root_path` off the paths, or may have.
+        """
+        self._root = root_path
+        self._endpoints, self._models, self._below = endpoints, models, Prefixes(below)
         self.lanes = dict(lanes)
 
     def switch(
-        self, endpoints: Mapping[str, App], lanes: Mapping[str, Lane], models: Collection[str]
+        self,
+        endpoints: Mapping[str, App],
+        lanes: Mapping[str, Lane],
+        models: Collection[str],
+        below: Mapping[str, App] = MappingProxyType({}),
     ) -> None:
         """Let other endpoints answer from now on, on the connections that are open, too."""
-        self._endpoints, self._models = endpoints, models
+        self._endpoints, self._models, self._below = endpoints, models, Prefixes(below)
         self.lanes.clear()  # connections hold on to this very dict
         self.lanes.update(lanes)
 
@@ -37,7 +54,7 @@ class FrontDoor:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        endpoint = self._endpoints.get(scope["path"])
+        endpoint = self._endpoints.get(scope["path"]) or self._enter(scope)
         if endpoint is None:
             await self._not_found(scope, send)
             return
@@ -51,6 +68,20 @@ class FrontDoor:
             detail = "an error of the server's own; its log has it under this request id"
             await respond(send, problem(500, "internal_error", detail, label.decode()), label)
 
+    def _enter(self, scope: Scope) -> App | None:
+        """Find what is mounted above a path, and let the scope say where that is."""
+        root, path = scope.get("root_path") or self._root, scope["path"]
+        inner = path.removeprefix(root) or ROOT if is_below(path, root) else path
+        found = self._below.find(inner)
+        if found is None:
+            return self._endpoints.get(inner) if inner != path else None
+        scope["root_path"] = root + found.root_path
+        if inner is path and root:
+            scope["path"] = root + path
+            if raw := scope.get("raw_path"):
+                scope["raw_path"] = root.encode() + raw
+        return found.target
+
     async def _not_found(self, scope: Scope, send: Send) -> None:
         label = label_of(dict(scope["headers"]).get(b"x-request-id"))
         detail = f"nothing is at {scope['path']}; models are at {', '.join(sorted(self._models))}"
@@ -58,6 +89,9 @@ class FrontDoor:
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
+            if (endpoint := self._enter(scope)) is not None:
+                await endpoint(scope, receive, send)
+                return
             await receive()
             await send({"type": "websocket.close", "code": 1000})
             return

@@ -24,13 +24,18 @@ GZIP_LEVEL = 5
 EXPOSED = ("X-Request-Id", "Retry-After")
 
 
+def has_around(settings: Settings) -> bool:
+    """Tell whether something is to stand around the application."""
+    return bool(settings.middleware or settings.gzip or settings.cors_origins)
+
+
 def surrounded(door: App, settings: Settings) -> App:
     """Return the application with what the settings put around it; itself if that is nothing.
 
     Only the bare front door has an express lane: with something around it, every request goes
     through that.
     """
-    if not (settings.middleware or settings.gzip or settings.cors_origins):
+    if not has_around(settings):
         return door
     app: App = door
     if settings.middleware:

@@ -26,12 +26,15 @@ from headrace.http.streaming import Sent, Streams
 from headrace.memory.arena import Region
 from headrace.memory.slots import Slot, length_of
 from headrace.model.envelope import Envelope, Head
+from headrace.model.kinds import Kind
 from headrace.runtime.asked import Ending
 from headrace.runtime.driver import Driver
 from headrace.runtime.metrics import Endings
 
 log = logging.getLogger("headrace.http")
 AGAIN_S = 1.0
+DEADLINE = b"x-request-timeout-seconds"
+MODEL_ID, LONGEST_MODEL_ID = b"x-headrace-model-id", 256
 _OK = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %s\r\n"
 
 
@@ -53,6 +56,13 @@ class Traits:
     """It reads headers or path."""
     streams: bool = False
     """Its answers come in parts."""
+    kind: Kind = "model"
+    repeats: bool | None = None
+    """Whether requests are run again after a crash, where somebody said so."""
+    cancel_grace_s: float = 5.0
+    """How long an application may go on whose client has left a WebSocket."""
+    multiplexed: bool = False
+    """Requests may say which of its models they are for."""
 
 
 class ModelEndpoint:
@@ -85,6 +95,7 @@ class ModelEndpoint:
         """Ask this deployment from now on, also for requests whose bodies are on their way."""
         driver, self._deployment, self._is_closed = self._driver, deployment, False
         self._limits, self._wants_head = limits, traits.wants_head
+        self._multiplexed = traits.multiplexed
         self._streams = Streams(driver, deployment, self._endings) if traits.streams else None
         self._intake = Intake(driver, deployment, region, limits.max_body_bytes)
 
@@ -210,8 +221,8 @@ class ModelEndpoint:
         if self._is_closed:
             raise Refused("a reload is replacing this model", retry_after_s=AGAIN_S)
         timeout_s = self._limits.timeout_s
-        if b"x-request-timeout-seconds" in headers:
-            timeout_s = min(timeout_s, _seconds(headers[b"x-request-timeout-seconds"]))
+        if DEADLINE in headers:
+            timeout_s = min(timeout_s, seconds_of(headers[DEADLINE]))
         if length_of(body) > self._limits.max_body_bytes:
             raise too_large(self._limits.max_body_bytes)
         media = headers.get(b"content-type")
@@ -222,6 +233,8 @@ class ModelEndpoint:
             None if media is None else media.decode("latin-1"),
             body,
             _head(scope) if self._wants_head else None,
+            None,
+            model_id_of(headers) if self._multiplexed else "",
         )
 
 
@@ -239,7 +252,8 @@ def _check_method(scope: Scope) -> None:
         raise MethodNotAllowed(f"a model takes POST, not {scope['method']}", allow="POST")
 
 
-def _seconds(given: bytes) -> float:
+def seconds_of(given: bytes) -> float:
+    """Read a number of seconds. Raises BadRequest."""
     try:
         seconds = float(given)
     except ValueError:
@@ -247,6 +261,16 @@ def _seconds(given: bytes) -> float:
     if not seconds > 0:
         raise BadRequest("X-Request-Timeout-Seconds is not a positive number of seconds")
     return seconds
+
+
+def model_id_of(headers: dict[bytes, bytes]) -> str:
+    """Read which model is asked for; empty for none. Raises BadRequest."""
+    given = headers.get(MODEL_ID, b"")
+    if len(given) > LONGEST_MODEL_ID or not given.isascii() or not given.decode().isprintable():
+        raise BadRequest(
+            f"X-Headrace-Model-Id is not a name of at most {LONGEST_MODEL_ID} printable characters"
+        )
+    return given.decode()
 
 
 def _head(scope: Scope) -> Head:

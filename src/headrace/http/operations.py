@@ -43,6 +43,8 @@ class Operations:
         self._started = False
         self.more: Callable[[], Iterable[str]] = tuple
         """Metrics of others, line by line."""
+        self.applications: Callable[[], dict[str, Any]] = dict
+        """How each application is, by its name."""
 
     def endpoints(self) -> dict[str, App]:
         """Return every path with what answers there: `/-/x`, and its alias `/x`."""
@@ -92,7 +94,11 @@ class Operations:
 
     def _health(self) -> Response:
         status = status_of(self._driver)
-        told = {"status": status.state, "deployments": status.deployments}
+        told = {
+            "status": status.state,
+            "applications": self.applications(),
+            "deployments": status.deployments,
+        }
         return as_json(told, 200 if status.is_ready else UNAVAILABLE)
 
     def _info(self) -> Response:
@@ -112,6 +118,7 @@ class Operations:
                 "status": status.state,
                 "uptime_s": round(time.monotonic() - self._began, 3),
                 "generation": self._driver.roster.generation.told(),
+                "applications": self.applications(),
                 "deployments": deployments,
             }
         )

@@ -12,7 +12,7 @@ import mmap
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import Array, c_char
 from typing import Protocol
 from weakref import finalize
@@ -93,6 +93,10 @@ class Arena:
         """See `Mapped`."""
         self.keepers.get(slot.region, self._keeper).adopt(slot)
 
+    def lent(self, slot: Slot) -> None:
+        """Watch over a slot as over those of others."""
+        self._keeper.adopt(slot)
+
     def view(self, slot: Slot) -> memoryview:
         """See `Mapped`."""
         length = rounded(slot.size)
@@ -122,6 +126,7 @@ class Region:
         self._arena, self._number = arena, number
         self._spans = Spans(REGION_BYTES)
         self._gone: deque[tuple[int, int]] = deque()
+        self._taking = -1
         self.stirred: Callable[[], None] | None = None
         """Whom to tell that a slot was taken."""
         arena.keepers[number] = self
@@ -134,7 +139,13 @@ class Region:
         return REGION_BYTES - self._spans.free_bytes
 
     def adopt(self, slot: Slot) -> None:
-        """See `Keeper`. A garbage collection in any thread may be the slot's end: so a deque."""
+        """See `Keeper`. A garbage collection in any thread may be the slot's end: so a deque.
+
+        One that came back over a wire, to its own writer, is lent like any other.
+        """
+        if slot.offset != self._taking:
+            self._arena.lent(slot)
+            return
         watch(slot, self._gone.append, (slot.offset, rounded(slot.size)))
 
     def take(self, size_bytes: int) -> Slot | None:
@@ -145,11 +156,25 @@ class Region:
             return None
         if self.stirred is not None:
             self.stirred()
-        return Slot(self._arena.number, self._number, start, size_bytes)
+        self._taking = start
+        slot = Slot(self._arena.number, self._number, start, size_bytes)
+        self._taking = -1
+        return slot
 
     def memory(self, slot: Slot) -> memoryview:
         """Return a slot's bytes to write to, for no longer than the slot lives."""
         return memoryview(self._arena.memory(self._number))[slot.offset : slot.offset + slot.size]
+
+    def put_pieces(self, pieces: Sequence[bytes | memoryview], size_bytes: int) -> Slot | None:
+        """Write a large body piece by piece, if there is room."""
+        slot = self.take(size_bytes)
+        if slot is None:
+            return None
+        memory, at = self._arena.memory(self._number), slot.offset
+        for piece in pieces:
+            memory[at : at + len(piece)] = piece
+            at += len(piece)
+        return slot
 
     def put(self, body: bytes) -> bytes | Slot:
         """Move a large body into shared memory, if there is room; give a small one back."""

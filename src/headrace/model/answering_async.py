@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
-from headrace.model.answering import contexts_of, end, ends
-from headrace.model.calls import Call
+from headrace.model.answering import contexts_of, end, ends, enter
+from headrace.model.called import value
+from headrace.model.calls import Call as HookCall
 from headrace.model.context import current
+from headrace.model.entrance import finished_async, gives_items
+from headrace.model.envelope import Call
 from headrace.model.faults import TOO_LATE, fault_of
 from headrace.model.group import END, Recipe
 from headrace.model.outlet import Outlet
-from headrace.model.running_async import came_by_itself
+from headrace.model.waiting import came_by_itself
 
 FAILS = (Exception, asyncio.CancelledError)
 """What a hook may raise; a cancellation of the task itself is then told apart by `cancelled`."""
@@ -24,9 +27,12 @@ async def receive(recipe: Recipe, model: Any, outlet: Outlet) -> None:
     if outlet.envelope.deadline <= monotonic():
         outlet.fail(TOO_LATE)
         return
-    steps, context = recipe.steps, outlet.context
+    steps, context, call = recipe.steps, outlet.context, outlet.envelope.call
     current.set(context)
     try:
+        if call is not None:
+            await _enter(recipe, model, outlet, call)
+            return
         outlet.value = steps.read(outlet.envelope)
         if steps.decode is not None:
             outlet.value = await through(
@@ -35,7 +41,32 @@ async def receive(recipe: Recipe, model: Any, outlet: Outlet) -> None:
     except FAILS as error:
         if cancelled(error):
             raise
-        outlet.fail(fault_of(error, steps.read_hook, [context]))
+        outlet.fail(fault_of(error, steps.read_hook, [context]), error)
+
+
+async def _enter(recipe: Recipe, model: Any, outlet: Outlet, call: Call) -> None:
+    """Do what `answering.enter` does, awaiting."""
+    entrance = recipe.steps.entrance
+    if entrance.streams != "each" and entrance.runs_alone(call):
+        result = entrance.enter(model, outlet.envelope, outlet.context)
+        outlet.answer(value(await finished_async(result, call.method)))
+    else:
+        enter(recipe, model, outlet, call)
+
+
+async def items_of(recipe: Recipe, model: Any, outlet: Outlet) -> Any:
+    """Begin a generator for one request, as `answering.items_of` does, awaiting."""
+    call = outlet.envelope.call
+    if call is None:
+        items = recipe.steps.work(model, outlet.value, outlet.context)
+        outlet.value = None
+        return items if hasattr(items, "__anext__") else iter(items)
+    result = recipe.steps.entrance.enter(model, outlet.envelope, outlet.context)
+    if gives_items(result):
+        return result
+    method = recipe.steps.entrance.hook_of(call)
+    outlet.answer(value(await finished_async(result, method)))
+    return iter(())
 
 
 async def respond(recipe: Recipe, model: Any, outlet: Outlet, output: Any) -> bool:
@@ -48,13 +79,16 @@ async def respond(recipe: Recipe, model: Any, outlet: Outlet, output: Any) -> bo
     context, encode = outlet.context, recipe.steps.encode
     current.set(context)
     try:
+        if outlet.envelope.call is not None:
+            outlet.give(output)
+            return True
         if encode is not None:
             output = await through(recipe, "encode_response", encode, model, output, context)
         outlet.give(output if recipe.render is None else recipe.render(output))
     except FAILS as error:
         if cancelled(error):
             raise
-        outlet.fail(fault_of(error, recipe.last_hook, [context]))
+        outlet.fail(fault_of(error, recipe.last_hook, [context]), error)
     return True
 
 
@@ -64,7 +98,7 @@ def cancelled(error: BaseException) -> bool:
 
 
 async def through(
-    recipe: Recipe, hook: str, call: Call, model: Any, value: Any, context: Any
+    recipe: Recipe, hook: str, call: HookCall, model: Any, value: Any, context: Any
 ) -> Any:
     """Call a hook, and await it if it is `async def`."""
     result = call(model, value, context)

@@ -42,6 +42,16 @@ def answer_to(output: Any, context: Context) -> bytes | Answer:
     return _with_context(context, JSON, output)
 
 
+def answer_of_handler(output: Any, context: Context) -> bytes | Answer:
+    """Write what a plain class or function returned: as `answer_to`, but a text is text/plain.
+
+    Raises CannotAnswer.
+    """
+    if isinstance(output, str):
+        return _with_context(context, with_charset(TEXT), output)
+    return answer_to(output, context)
+
+
 def answerer(encode: Encode | None) -> Callable[[Any, Context], bytes | Answer]:
     """Choose how a model's outputs are written: as its Encode says, else by what they are."""
     if encode is None:

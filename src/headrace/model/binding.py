@@ -7,17 +7,19 @@ user's code may run, into plain descriptions: from there on nobody needs the obj
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
 from types import FunctionType
 from typing import Any, ParamSpec, Unpack, overload
 
 import msgspec
 
-from headrace.errors import ConfigError
+from headrace.errors import ConfigError, HeadraceError
 from headrace.model import pickles
 from headrace.model.api import Model
+from headrace.model.apps import is_app, place_of
 from headrace.model.deployment import OptionWords, is_noted, options_of, with_options
 from headrace.model.handle import CallOptions, Handle, NoLine, Response
+from headrace.model.names import kebab
 from headrace.model.served import Served, describe
 
 P = ParamSpec("P")
@@ -124,6 +126,24 @@ def served_from(root: object) -> list[Served]:
     return [graph.found[name] for name in graph.order]
 
 
+def roots(found: Iterable[object]) -> list[Bound]:
+    """Return those of some objects that are bound and that none of the others uses."""
+    bound = dict.fromkeys(each for each in found if isinstance(each, Bound))
+    used = {below for each in bound for below in _below((each.args, each.kwargs))}
+    return [each for each in bound if each not in used]
+
+
+def _below(value: object) -> Iterator[Bound]:
+    """Find what is bound within the arguments of something that is."""
+    if isinstance(value, Bound):
+        yield value
+        value = (value.args, value.kwargs)
+    within = value.values() if isinstance(value, Mapping) else value
+    if isinstance(within, (list, tuple, set, frozenset, ValuesView)):
+        for each in within:
+            yield from _below(each)
+
+
 class _Graph:
     """A graph as it is walked."""
 
@@ -143,7 +163,7 @@ class _Graph:
             arguments = self._packed(bound)
             served = describe(bound.target, options, is_made_with=bool(arguments))
             self.found[name] = msgspec.structs.replace(
-                served, name=name, arguments=arguments, is_root=is_root
+                served, name=name, arguments=arguments, is_root=is_root, changes=bound.changes
             )
         return self._names[bound]
 
@@ -161,7 +181,7 @@ class _Graph:
         kwargs = {word: self._meant(value) for word, value in bound.kwargs.items()}
         try:
             return pickles.with_references((args, kwargs), self._word_of)
-        except ConfigError:
+        except HeadraceError:
             raise
         except Exception as error:
             raise ConfigError(
@@ -184,7 +204,11 @@ def _as_bound(target: object) -> Bound:
         return target
     if isinstance(target, type) or inspect.isfunction(target):
         return bind(target)
+    if is_app(target):
+        named = place_of(target)
+        return Bound(target, changes={"name": kebab(named[1])} if named else {})
     raise ConfigError(
         f"cannot serve {target!r}: a target is a model, any class or function that is a "
-        "deployment, or what hr.bind returns"
+        "deployment, what hr.bind returns, or an ASGI application (a WSGI application is served "
+        "alone: headrace serve module:app)"
     )

@@ -15,10 +15,11 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from headrace.model.context import Context, abandon, context_of
+from headrace.model.called import fault_for
+from headrace.model.context import Context, abandon, renewed_context
 from headrace.model.envelope import Envelope, Fault, Reply
 from headrace.model.faults import NOBODY_WAITS, TOO_LATE, fault_of, in_a_line, names
-from headrace.model.steps import BadBatch
+from headrace.model.plain import BadBatch
 
 log = logging.getLogger("headrace.model")
 
@@ -64,7 +65,7 @@ class Streak:
         if len(items) == 1 or self.in_vain >= self._most or isinstance(error, BadBatch):
             fault = fault_of(error, hook, contexts)
             for item in items:
-                item.reply = fault
+                item.reply = fault_for(item.envelope, fault, error)
             return []
         log.warning(
             "%s: %s raised; each half runs again: %s", names(contexts), hook, in_a_line(error)
@@ -121,5 +122,5 @@ def _is_wanted(item: Tried) -> bool:
 def _renew(item: Tried) -> bool:
     abandon(item.context)  # a thread of the attempt before may still ask it
     item.envelope = replace(item.envelope, attempt=item.envelope.attempt + 1)
-    item.context, item.value = context_of(item.envelope), None
+    item.context, item.value = renewed_context(item.context, item.envelope), None
     return True

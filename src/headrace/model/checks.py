@@ -7,6 +7,7 @@ from typing import Literal
 
 from headrace.errors import ConfigError
 from headrace.model.api import Model
+from headrace.model.batch_shape import NOTE
 from headrace.model.deployment import Options
 from headrace.model.mistakes import mistake
 from headrace.model.names import is_slip
@@ -85,6 +86,10 @@ def _check_kind(cls: type) -> None:
 
 def _check_hook(cls: type, hook: str) -> None:
     found = getattr(cls, hook)
+    if hasattr(found, NOTE):
+        raise mistake(
+            cls, hook, "has @hr.batch", "write `predict_batch`, which gets whole requests as lists"
+        )
     if isinstance(inspect.getattr_static(cls, hook), property):
         raise mistake(cls, hook, "is a property", "make it a method")
     if not callable(found):

@@ -6,7 +6,7 @@ microsecond to make: what few hooks ask for (headers, above all) is worked out w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from math import inf
 from time import monotonic
@@ -60,13 +60,17 @@ class Context(dict[str, Any]):
     `deadline` is in seconds on the monotonic clock, `inf` for none.
     """
 
-    __slots__ = ("_abandoned", "_envelope", "_response_headers", "_status")
+    __slots__ = ("_abandoned", "_envelope", "_place", "_response_headers", "_serial", "_status")
     _abandoned: bool
     _envelope: Envelope
+    _place: int
+    """Which request of its call it is."""
+    _serial: int
+    """The call that it is in, as its replica counts them."""
     _response_headers: dict[str, str] | None
     _status: int
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by keyword, and for tests
         self,
         *,
         request_id: str = "test",
@@ -75,13 +79,21 @@ class Context(dict[str, Any]):
         path: str = "/",
         client: str = "127.0.0.1",
         deadline: float = inf,
+        model_id: str = "",
     ) -> None:
         super().__init__()
         raw = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in (headers or {}).items()]
         self._envelope = Envelope(
-            request_id, deadline, attempt, None, b"", Head("POST", path, b"", raw, client)
+            request_id,
+            deadline,
+            attempt,
+            None,
+            b"",
+            Head("POST", path, b"", raw, client),
+            model_id=model_id,
         )
         self._status, self._response_headers, self._abandoned = OK, None, False
+        self._serial = self._place = 0
 
     @property
     def request_id(self) -> str:
@@ -97,6 +109,11 @@ class Context(dict[str, Any]):
     def job_id(self) -> str | None:
         """None: there are no jobs in this version."""
         return None
+
+    @property
+    def model_id(self) -> str:
+        """Which model is asked for, by `X-Headrace-Model-Id` or a handle; empty for none."""
+        return self._envelope.model_id
 
     @property
     def headers(self) -> Headers:
@@ -164,13 +181,19 @@ class Context(dict[str, Any]):
         return self._envelope.head
 
 
-def context_of(envelope: Envelope) -> Context:
-    """Make the fresh Context of one attempt."""
+running: ContextVar[int] = ContextVar("headrace_running", default=0)
+"""The serial of the call that the running code is for; 0 for none, and where several calls share
+a step."""
+
+
+def context_of(envelope: Envelope, place: int = 0) -> Context:
+    """Make the fresh Context of one attempt at the request at `place` of its call."""
     context = Context.__new__(Context)  # past __init__: this runs for each request
     context._envelope = envelope  # noqa: SLF001 - the other constructor
     context._status = OK  # noqa: SLF001
     context._response_headers = None  # noqa: SLF001
     context._abandoned = False  # noqa: SLF001
+    context._serial, context._place = running.get(), place  # noqa: SLF001
     return context
 
 
@@ -184,14 +207,56 @@ def is_untouched(context: Context) -> bool:
     return context._status == OK and not context._response_headers  # noqa: SLF001
 
 
-current: ContextVar[Context | None] = ContextVar("headrace_context")
-"""The request whose hook is running; None inside `predict_batch`, which serves many."""
+class Several:
+    """The requests that one piece of code serves together."""
+
+    __slots__ = ("calls", "contexts")
+
+    def __init__(self, contexts: Sequence[Context], calls: Sequence[int] = ()) -> None:
+        """`calls` are the serials of those they belong to, where that is not one call."""
+        self.contexts, self.calls = contexts, calls
+
+
+current: ContextVar[Context | Several | None] = ContextVar("headrace_context")
+"""The request whose hook is running; those of a batch; None where many share a step."""
+
+
+def whose() -> tuple[int, int]:
+    """Tell for which call this code runs, and for which request of it; -1 for all of them."""
+    context = current.get(None)
+    if isinstance(context, Context):
+        return context._serial, context._place  # noqa: SLF001 - as above
+    return running.get(), -1
+
+
+def renewed_context(context: Context, envelope: Envelope) -> Context:
+    """Make the fresh Context of another attempt at the same request."""
+    fresh = context_of(envelope, context._place)  # noqa: SLF001
+    fresh._serial = context._serial  # noqa: SLF001
+    return fresh
+
+
+def served_here() -> Sequence[Context]:
+    """Return the Contexts of all requests that the running code is known to serve."""
+    found = current.get(None)
+    if isinstance(found, Several):
+        return found.contexts
+    return () if found is None else (found,)
+
+
+def calls_here() -> Sequence[int]:
+    """Return the serials of all calls that the running code is known to work for."""
+    found = current.get(None)
+    if isinstance(found, Several) and found.calls:
+        return found.calls
+    serial = running.get()
+    return (serial,) if serial else ()
 
 
 def current_context() -> Context:
     """Find the Context of the request being served, anywhere below one of its hooks.
 
-    Raises NoContext (a LookupError) elsewhere, and in `predict_batch`.
+    Raises NoContext (a LookupError) elsewhere, in `predict_batch` and in `@hr.batch`.
     """
     try:
         context = current.get()
@@ -200,9 +265,10 @@ def current_context() -> Context:
             "no request is being served here; a thread started by a hook finds its context only "
             "if it runs inside `contextvars.copy_context()`"
         ) from None
-    if context is None:
+    if context is None or isinstance(context, Several):
         raise NoContext(
-            "predict_batch serves many requests at once: give it a parameter `contexts`, the list "
-            "of their contexts in the order of the inputs"
+            "a batch serves many requests at once: give predict_batch, or the function with "
+            "@hr.batch, a parameter `contexts`, the list of their contexts in the order of the "
+            "inputs"
         )
     return context

@@ -9,8 +9,10 @@ from types import FunctionType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from headrace.errors import ConfigError
+from headrace.model.json_value import copied
 from headrace.model.names import did_you_mean, kebab
 from headrace.model.ranges import CHECKS, SECRET
+from headrace.model.replicas import Replicas
 
 Devices = Literal["auto", "cpu", "cuda"] | Sequence[int]
 Executor = Literal["process", "inline"]
@@ -25,7 +27,10 @@ class OptionWords(TypedDict, total=False):
 
     name: str | None
     route: str | None
-    replicas: int
+    replicas: Replicas
+    target_ongoing_requests: float
+    upscale_delay_s: float
+    downscale_delay_s: float
     devices: Devices
     threads_per_replica: int | None
     executor: Executor
@@ -39,7 +44,7 @@ class OptionWords(TypedDict, total=False):
     stream_timeout_s: float | None
     cancel_grace_s: float
     interruptible: bool
-    retry_on_crash: bool
+    retry_on_crash: bool | None
     isolate_batch_errors: bool
     startup_timeout_s: float
     load: Load
@@ -47,6 +52,9 @@ class OptionWords(TypedDict, total=False):
     unload_at: str | None
     idle_unload_s: float | None
     memory_needed_bytes: int | None
+    health_check_period_s: float
+    health_check_timeout_s: float
+    user_config: Any
     env: Mapping[str, str]
     max_body_bytes: int | None
     api_keys: str | Sequence[str] | None
@@ -60,8 +68,14 @@ class Options:
     """In logs, metrics, and the URL; else the class's name in kebab case."""
     route: str | None = None
     """The path it answers at; else `/predict` for a single model, `/{name}` for several."""
-    replicas: int = 1
-    """How many copies run."""
+    replicas: Replicas = 1
+    """How many copies run: a number, or (least, most) by the load; "auto" is (1, cores)."""
+    target_ongoing_requests: float = 2.0
+    """Where copies come and go: as many that each has so many requests, those that wait too."""
+    upscale_delay_s: float = 3.0
+    """How long there must be more requests than that, on average, before copies are added."""
+    downscale_delay_s: float = 60.0
+    """How long there must be fewer before copies go, and none before the last one goes."""
     devices: Devices = "auto"
     """Where copies run: "auto", "cpu", "cuda", or the numbers of the GPUs to go round."""
     threads_per_replica: int | None = None
@@ -88,8 +102,9 @@ class Options:
     """How long a call may go on that nobody waits for, before its process is replaced."""
     interruptible: bool = True
     """Whether sync hooks that nobody waits for are ended: by Cancelled, or with their process."""
-    retry_on_crash: bool = True
-    """Whether a request is run once more when the process that held it died."""
+    retry_on_crash: bool | None = None
+    """Whether a request is run once more when the process that held it died. None: those of a Model
+    are, of others only GET, HEAD and OPTIONS over HTTP, for these promise to change nothing."""
     isolate_batch_errors: bool = True
     """Whether a batch that raises is run again in halves, so that only the guilty fail."""
     startup_timeout_s: float = 600.0
@@ -104,6 +119,12 @@ class Options:
     """Unload it when nobody has used it for so long; the next request loads it again."""
     memory_needed_bytes: int | None = None
     """What each copy takes when it is loaded; else the most that was measured of one."""
+    health_check_period_s: float = 10.0
+    """How often each copy's `health` is asked, where the class has it."""
+    health_check_timeout_s: float = 30.0
+    """How long the answer may take before the copy is ended and replaced."""
+    user_config: Any = field(default=None, hash=False)
+    """What `reconfigure` gets after `setup`, and anew when it changes: any JSON value."""
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Environment variables of the copies."""
     max_body_bytes: int | None = None
@@ -124,6 +145,9 @@ class Options:
             raise ConfigError('deployment option `load="scheduled"` needs `load_at`, as cron text')
         # Copies, so that a caller's list or dict cannot change a frozen value from afar.
         object.__setattr__(self, "env", dict(self.env))
+        object.__setattr__(self, "user_config", copied(self.user_config))
+        if isinstance(self.replicas, Sequence) and not isinstance(self.replicas, str):
+            object.__setattr__(self, "replicas", tuple(self.replicas))
         if not isinstance(self.devices, str):
             object.__setattr__(self, "devices", tuple(self.devices))
         if isinstance(self.api_keys, Sequence):

@@ -6,18 +6,18 @@ Nothing is taken for granted about the exception: its text may be huge, or raise
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
-from headrace.errors import HTTPError, RequestError
+from headrace.errors import CallToAncestor, Expired, HTTPError, Refused, ReplicaLost, RequestError
 from headrace.model.answers import header_pairs
 from headrace.model.context import Context
 from headrace.model.envelope import Fault
-from headrace.model.plain import CannotAnswer
+from headrace.model.plain import BadBatch, CannotAnswer
 from headrace.model.sizes import bounded_headers, bounded_status
-from headrace.model.steps import BadBatch
 
 log = logging.getLogger("headrace.model")
 
@@ -25,10 +25,13 @@ TOO_LATE = Fault(504, "deadline_exceeded", "the deadline passed before the model
 NOBODY_WAITS = Fault(499, "client_closed_request", "nobody waited for the answer any more")
 LONGEST_TEXT = 1 << 16
 """Characters of an exception that are told; a hook may put a whole request into its words."""
+REMOTE = "The callee's traceback:"
+"""Begins the note in which an exception that a handle brought tells where it was raised."""
 debugging: ContextVar[bool] = ContextVar("headrace_debugging", default=False)
 """Whether the client is the developer, and is told what else only the log is told."""
 
 _HERE = str(Path(__file__).parent)
+_SAYS = {503: "come again later", 504: "its time was over", 500: "the process that made it died"}
 _SEE_LOG = "see the server's log under this request id"
 
 
@@ -38,7 +41,7 @@ def fault_of(error: BaseException, hook: str, contexts: Sequence[Context]) -> Fa
     Its text stays there: it may hold what another request sent, or a secret.
     """
     try:
-        return _planned(error) or _unplanned(error, hook, contexts)
+        return _planned(error) or _of_callee(error) or _unplanned(error, hook, contexts)
     except CannotAnswer as worse:
         return _unplanned(worse, hook, contexts)
     except Exception:  # noqa: BLE001 - the exception's own words raise, or its class
@@ -51,13 +54,35 @@ def _planned(error: BaseException) -> Fault | None:
         headers = header_pairs(error.headers.items())
         bounded_headers(headers)
         path = None
-    elif isinstance(error, RequestError):
+    elif isinstance(error, RequestError) and not _is_remote(error):
         headers = []
         path = None if error.path is None else _sendable(error.path)
     else:
         return None
     status = bounded_status(int(error.status))  # a subclass may have put anything there
     return Fault(status, str(error.code), _sendable(error.detail), path, headers)
+
+
+def _of_callee(error: BaseException) -> Fault | None:
+    """Pass on what the engine said of a call that a hook made; its words may name what is private.
+
+    Nothing is wrong with the hook: so nothing is logged but a death, which is told where it was.
+    """
+    if not isinstance(error, Refused | Expired | ReplicaLost) or isinstance(error, CallToAncestor):
+        return None
+    headers = []
+    if error.retry_after_s is not None:
+        headers = [("Retry-After", str(max(1, math.ceil(error.retry_after_s))))]
+    return Fault(
+        error.status,
+        error.code,
+        f"a part of the answer was not to be had: {_SAYS[error.status]}",
+        headers=headers,
+    )
+
+
+def _is_remote(error: BaseException) -> bool:
+    return any(str(note).startswith(REMOTE) for note in getattr(error, "__notes__", ()))
 
 
 def _unplanned(error: BaseException, hook: str, contexts: Sequence[Context]) -> Fault:
@@ -86,13 +111,29 @@ def in_a_line(error: BaseException) -> str:
         return "an exception without words"
 
 
+def without_remote(told: traceback.TracebackException) -> traceback.TracebackException:
+    """Leave out the tracebacks that handles brought: whoever raised them has told them already."""
+    part: traceback.TracebackException | None = told
+    while part is not None:
+        notes = getattr(part, "__notes__", None) or []
+        part.__notes__ = [n for n in notes if not str(n).startswith(REMOTE)] or None
+        part = part.__cause__ or part.__context__
+    return told
+
+
+def own_part(error: BaseException) -> str:
+    """Format an error without what its callees' replicas have logged."""
+    return "".join(without_remote(traceback.TracebackException.from_exception(error)).format())
+
+
 def _log(said: str, error: BaseException) -> None:
     try:
-        text = "".join(traceback.format_exception(error))
+        whole = "".join(traceback.format_exception(error))
+        text = whole if REMOTE not in whole else own_part(error)
     except Exception:  # noqa: BLE001 - groups within groups, a note that raises
         log.error("%s: %s, whose traceback cannot be shown", said, in_a_line(error))  # noqa: TRY400 - so it is
         return
-    if len(text) <= LONGEST_TEXT and _writable(text) == text:
+    if text is whole and len(text) <= LONGEST_TEXT and _writable(text) == text:
         log.error("%s", _writable(said), exc_info=error)
     else:
         log.error("%s\n%s", _writable(said), _writable(_cut(text)))

@@ -68,6 +68,16 @@ class NoLine(HeadraceError, RuntimeError):
     """There is no server to ask from here."""
 
 
+class NoSuchDeployment(HeadraceError, LookupError):
+    """No deployment of this server has the name that a handle was made with."""
+
+    code = "no_such_deployment"
+
+
+class WrongUse(HeadraceError, TypeError):
+    """A response was asked for in a way that its answer, or this place, does not have."""
+
+
 _here: ContextVar[Line | None] = ContextVar("headrace_line", default=None)
 _process: list[Line] = []
 
@@ -91,6 +101,11 @@ def use_line(own: Line) -> None:
 def use_line_here(own: Line) -> None:
     """Let the code of the running context ask by this line: one worker may hold many replicas."""
     _here.set(own)
+
+
+def line_here() -> Line | None:
+    """Return the line that `use_line_here` has set for the running context."""
+    return _here.get()
 
 
 class Handle:
@@ -161,4 +176,11 @@ def handle(target: str | Callable[..., Any]) -> Handle:
 
     It is looked for when it is called: first among those of the caller's own application.
     """
-    return Handle(target if isinstance(target, str) else options_of(target).name or "")
+    return Handle(target_name(target))
+
+
+def target_name(target: str | Callable[..., Any]) -> str:
+    """Return the name that a deployment goes by, unless it is bound under another one."""
+    if isinstance(target, Handle):
+        return target._target  # noqa: SLF001 - its own
+    return target if isinstance(target, str) else options_of(target).name or ""

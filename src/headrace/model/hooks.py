@@ -26,6 +26,7 @@ from headrace.model.bodies import Body, body_of, reader_of_one
 from headrace.model.calls import Call, call_with_nothing, call_with_one
 from headrace.model.checks import STEPPING, Streams, check_class, has, streams_of, work_of
 from headrace.model.deployment import Options
+from headrace.model.entrance import Entrance
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.group import Recipe
 from headrace.model.mistakes import mistake
@@ -102,6 +103,7 @@ def _steps(cls: type, work: str, taken: dict[str, Arguments]) -> tuple[Steps, bo
         answer=answerer(asked[last]),
         waits=frozenset(h for h in hooks if _is_async(getattr(cls, h))),
         read_hook="decode_request" if decode else "reading the body",
+        entrance=Entrance(work, taken[work].context, streams_of(cls)),
     )
     return steps, body.needs_head
 

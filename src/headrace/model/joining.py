@@ -105,7 +105,7 @@ class Joined:
             state = self._recipe.steps.work(self._model, outlet.value, outlet.context)
             self._members.append(Member(outlet, state))
         except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
-            outlet.fail(fault_of(error, "admit", [outlet.context]))
+            outlet.fail(fault_of(error, "admit", [outlet.context]), error)
         finally:
             outlet.value = None
             current.reset(token)

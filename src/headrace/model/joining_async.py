@@ -10,7 +10,7 @@ from headrace.errors import ImpossibleStep
 from headrace.model.answering import fail_all, has_room
 from headrace.model.answering_async import FAILS, cancelled, receive, respond, through
 from headrace.model.api import DONE
-from headrace.model.context import current
+from headrace.model.context import current, running
 from headrace.model.faults import fault_of
 from headrace.model.group import Recipe, Told
 from headrace.model.joining import Member
@@ -90,6 +90,7 @@ class Joined:
             return
         members = self._members
         current.set(None)
+        running.set(0)  # a step is for all of them
         try:
             rows = dealt(await self._outputs(), len(members))
         except FAILS as error:
@@ -125,7 +126,7 @@ class Joined:
             if cancelled(error):
                 outlet.let_go()
                 raise
-            outlet.fail(fault_of(error, "admit", [outlet.context]))
+            outlet.fail(fault_of(error, "admit", [outlet.context]), error)
         finally:
             outlet.value = None
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from headrace.model.api import Model
+from headrace.model.apps import is_app
 
 Kind = Literal["model", "plain", "ingress"]
 """A `Model`; a class or function that takes a request or is called through handles; a class with
-an ASGI application in front."""
+an ASGI application in front, or such an application alone."""
 INGRESS = "__headrace_ingress__"
 """Where `hr.ingress` notes the application on a class."""
 
@@ -19,7 +20,7 @@ def kind_of(target: Callable[..., Any]) -> Kind:
     """Tell what a class or function is."""
     if isinstance(target, type) and issubclass(target, Model):
         return "model"
-    return "ingress" if hasattr(target, INGRESS) else "plain"
+    return "ingress" if hasattr(target, INGRESS) or is_app(target) else "plain"
 
 
 def waits(target: Callable[..., Any]) -> bool:
@@ -33,3 +34,16 @@ def waits(target: Callable[..., Any]) -> bool:
 def _is_async(found: object) -> bool:
     function = getattr(found, "__func__", found)  # of a static or class method
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def usual_slots(kind: Kind, layout: str) -> int:
+    """Return how many requests a replica of a plain class or an application takes at once."""
+    return _USUAL_SLOTS[kind, layout]
+
+
+_USUAL_SLOTS = {
+    ("plain", "sync"): 1,
+    ("plain", "async"): 16,
+    ("ingress", "sync"): 100,
+    ("ingress", "async"): 100,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headrace.model.handle import Handle
+from headrace.model.handle import Handle, line_here
 from headrace.model.pickles import unpacked
 
 
@@ -14,5 +14,10 @@ def make(target: Callable[..., Any], arguments: bytes) -> Any:
 
     What unpacking them, or the constructor, raises passes.
     """
-    args, kwargs = unpacked(arguments, Handle) if arguments else ((), {})
+    own = line_here()  # in a worker that holds several replicas, threads would not find it
+
+    def handle(name: str) -> Handle:
+        return Handle(name, line=own)
+
+    args, kwargs = unpacked(arguments, handle) if arguments else ((), {})
     return target(*args, **kwargs)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from headrace.core.credit import WINDOW
+from headrace.memory.slots import Slot
 from headrace.model.answers import opened
-from headrace.model.context import Context, abandon, context_of
-from headrace.model.envelope import Closed, Envelope, Fault, Part, Reply
+from headrace.model.called import fault_for, item
+from headrace.model.context import OK, Context, abandon, context_of
+from headrace.model.envelope import Closed, Envelope, Fault, Opened, Part, Reply
 from headrace.model.faults import NOBODY_WAITS
 from headrace.model.sizes import bounded
 from headrace.model.streaming import Form, form_of, wished
 
+_PACKED = Form("", item)
 MOST_HELD = 256
 MOST_HELD_BYTES = 1 << 20
 SLOW = Fault(503, "slow_reader", "too much of the answer waited to be read, and others waited too")
@@ -38,10 +41,10 @@ class Outlet:
         "wanted",
     )
 
-    def __init__(self, envelope: Envelope, own: str) -> None:
+    def __init__(self, envelope: Envelope, own: str, place: int = 0) -> None:
         """Begin with the reader's first credit; `own` is the media type of the model's Encode."""
         self.envelope = envelope
-        self.context: Context = context_of(envelope)
+        self.context: Context = context_of(envelope, place)
         self.value: Any = None
         """What was decoded."""
         self.reply: Reply | None = None
@@ -80,7 +83,7 @@ class Outlet:
         """Add an item. Raises CannotAnswer; an answer nobody reads takes no notice."""
         if not self.listening:
             return
-        form = self._form or form_of(self._wish, self._own, self.context, item)
+        form = self._form or self._form_of(item)
         part = form.frame(item)
         bounded(part)
         self._open(form)
@@ -90,17 +93,22 @@ class Outlet:
         """End well. Raises CannotAnswer for an answer that could not even be opened."""
         if not self.listening:
             return
-        form = self._form or form_of(self._wish, self._own, self.context, None)
+        form = self._form or self._form_of(None)
         self._open(form)
         if form.end:
             self._put(form.end)
         if self.reply is None:
             self.reply = Closed()
 
-    def fail(self, fault: Fault) -> None:
+    def answer(self, value: bytes | Slot) -> None:
+        """End well with one packed value, in place of a stream."""
+        if self.listening:
+            self.reply = value
+
+    def fail(self, fault: Fault, error: BaseException | None = None) -> None:
         """End in a fault; what was given before still goes first."""
         if self.reply is None:
-            self.reply = fault
+            self.reply = fault if error is None else fault_for(self.envelope, fault, error)
 
     def let_go(self) -> None:
         """End an answer that was given up."""
@@ -126,9 +134,15 @@ class Outlet:
         leaving, self._leaving = self._leaving, []
         return leaving
 
+    def _form_of(self, first: Any) -> Form:
+        if self.envelope.call is not None:
+            return _PACKED
+        return form_of(self._wish, self._own, self.context, first)
+
     def _open(self, form: Form) -> None:
         if self._form is None:
-            self._put(opened(self.context, form.content_type))
+            is_call = form is _PACKED
+            self._put(Opened(OK, "") if is_call else opened(self.context, form.content_type))
             self._form = form
 
     def _put(self, part: Part) -> None:

@@ -18,6 +18,10 @@ class CannotAnswer(Exception):
     """What a hook returned cannot be sent; the text says why, for the log."""
 
 
+class BadBatch(Exception):
+    """What `predict_batch` returned cannot be dealt out; the text says why, for the log."""
+
+
 def as_json(output: Any) -> bytes:
     """Write an output as JSON; raises CannotAnswer.
 

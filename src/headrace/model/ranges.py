@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 
 from headrace.core.cron import parse
+from headrace.model.json_value import is_json
+from headrace.model.replicas import check_replicas
 
 Check = Callable[[object], str | None]
 """Says what is wanted if the value is not it."""
@@ -31,6 +33,12 @@ def _seconds(*, zero: bool) -> Check:
         return f"a number of seconds, {'0 or more' if zero else 'more than 0'}"
 
     return check
+
+
+def _more_than_nothing(value: object) -> str | None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = fits and isfinite(value) and value > 0  # type: ignore[arg-type,operator]
+    return None if fits else "a number more than 0"
 
 
 def _or_none(check: Check) -> Check:
@@ -100,13 +108,21 @@ def _timetable(value: object) -> str | None:
     return None
 
 
+def _json(value: object) -> str | None:
+    wish = "a value that JSON can say: text as keys, finite numbers, no objects of your own"
+    return None if is_json(value) else wish
+
+
 SECRET = ("api_keys",)
 """Options whose values no message may show."""
 
 CHECKS: Mapping[str, Check] = {
     "name": _or_none(_name),
     "route": _or_none(_route),
-    "replicas": _whole(1),
+    "replicas": check_replicas,
+    "target_ongoing_requests": _more_than_nothing,
+    "upscale_delay_s": _seconds(zero=False),
+    "downscale_delay_s": _seconds(zero=False),
     "devices": _devices,
     "threads_per_replica": _or_none(_whole(1)),
     "executor": _one_of("process", "inline"),
@@ -119,7 +135,7 @@ CHECKS: Mapping[str, Check] = {
     "stream_timeout_s": _or_none(_seconds(zero=False)),
     "cancel_grace_s": _seconds(zero=True),
     "interruptible": _flag,
-    "retry_on_crash": _flag,
+    "retry_on_crash": _or_none(_flag),
     "isolate_batch_errors": _flag,
     "startup_timeout_s": _seconds(zero=False),
     "load": _one_of("eager", "lazy", "background", "scheduled"),
@@ -127,6 +143,9 @@ CHECKS: Mapping[str, Check] = {
     "unload_at": _or_none(_timetable),
     "idle_unload_s": _or_none(_seconds(zero=False)),
     "memory_needed_bytes": _or_none(_whole(0)),
+    "health_check_period_s": _seconds(zero=False),
+    "health_check_timeout_s": _seconds(zero=False),
+    "user_config": _json,
     "env": _env,
     "max_queued_bytes": _whole(1),
     "max_body_bytes": _or_none(_whole(1)),

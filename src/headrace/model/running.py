@@ -6,12 +6,14 @@ whoever raised it has taken the whole call upon himself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
 from headrace.model.bisecting import Streak, renewed
-from headrace.model.context import abandon, context_of, current
+from headrace.model.called import value
+from headrace.model.calling import serve_call
+from headrace.model.context import Several, abandon, context_of, current
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.faults import TOO_LATE, fault_of
 from headrace.model.sizes import bounded
@@ -47,8 +49,17 @@ def one_by_one(steps: Steps) -> Run:
         finally:
             leave(token)
 
+    return _each(steps, serve)
+
+
+def _each(steps: Steps, serve: Callable[[Any, Envelope], Reply]) -> Run:
+    entrance = steps.entrance
+
     def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
-        return [serve(model, envelope) for envelope in envelopes]
+        return [
+            serve(model, each) if each.call is None else serve_call(entrance, model, each)
+            for each in envelopes
+        ]
 
     return run
 
@@ -61,7 +72,7 @@ def as_a_batch(steps: Steps, *, isolate: bool = True) -> Run:
     streak = Streak(isolate=isolate)
 
     def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
-        items = [Item(envelope) for envelope in envelopes]
+        items = [Item(envelope, place) for place, envelope in enumerate(envelopes)]
         try:
             if again := _attempt(steps, streak, model, items):
                 while again:
@@ -97,20 +108,27 @@ def _receive(steps: Steps, model: Any, item: Item) -> None:
     if item.envelope.deadline <= monotonic():
         item.reply = TOO_LATE
         return
+    call = item.envelope.call
+    if call is not None and steps.entrance.runs_alone(call):
+        item.reply = serve_call(steps.entrance, model, item.envelope, item.place)
+        return
     token = current.set(item.context)
     try:
+        if call is not None:
+            item.value = steps.entrance.one(item.envelope)
+            return
         item.value = steps.read(item.envelope)
         if steps.decode is not None:
             item.value = steps.decode(model, item.value, item.context)
     except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
-        item.reply = fault_of(error, steps.read_hook, [item.context])
+        item.fail(error, steps.read_hook)
     finally:
         current.reset(token)
 
 
 def _compute(steps: Steps, model: Any, items: list[Item]) -> list[Any]:
     """Run the batch and deal its outputs out; what the hook raises passes."""
-    token = current.set(None)
+    token = current.set(Several([item.context for item in items]))
     try:
         # The hook gets lists of its own: what it does to them reaches neither replies nor log.
         contexts = [item.context for item in items]
@@ -125,13 +143,16 @@ def _respond(steps: Steps, model: Any, item: Item, output: Any) -> None:
     hook = steps.work_hook
     try:
         if isinstance(output, Exception):
-            item.reply = fault_of(output, hook, [item.context])
+            item.fail(output, hook)
+            return
+        if item.envelope.call is not None:
+            item.reply = value(output)
             return
         hook = steps.last_hook
         if steps.encode is not None:
             output = steps.encode(model, output, item.context)
         item.reply = bounded(steps.answer(output, item.context))
     except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
-        item.reply = fault_of(error, hook, [item.context])
+        item.fail(error, hook)
     finally:
         current.reset(token)

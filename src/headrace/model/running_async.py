@@ -7,17 +7,20 @@ awaited something that was cancelled) is only a failed hook: nobody has given up
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Any
 
+from headrace.model import called
 from headrace.model.bisecting import Streak, renewed
+from headrace.model.calling_async import serve_call
 from headrace.model.calls import Call
-from headrace.model.context import abandon, context_of, current
+from headrace.model.context import Several, abandon, context_of, current
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.faults import TOO_LATE, fault_of
 from headrace.model.sizes import bounded
 from headrace.model.steps import Item, RunAsync, Steps, dealt
+from headrace.model.waiting import came_by_itself as came_by_itself  # noqa: PLC0414 - asked for here
 
 
 def one_by_one(steps: Steps) -> RunAsync:
@@ -48,8 +51,19 @@ def one_by_one(steps: Steps) -> RunAsync:
         finally:
             current.reset(token)
 
+    return _in_turn(steps, serve)
+
+
+def _in_turn(
+    steps: Steps, serve: Callable[[Any, Envelope], Coroutine[Any, Any, Reply]]
+) -> RunAsync:
+    entrance = steps.entrance
+
     async def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
-        return [await serve(model, envelope) for envelope in envelopes]
+        return [
+            await (serve(model, each) if each.call is None else serve_call(entrance, model, each))
+            for each in envelopes
+        ]
 
     return run
 
@@ -62,7 +76,7 @@ def as_a_batch(steps: Steps, *, isolate: bool = True) -> RunAsync:
     streak = Streak(isolate=isolate)
 
     async def run(model: Any, envelopes: Sequence[Envelope]) -> list[Reply]:
-        items = [Item(envelope) for envelope in envelopes]
+        items = [Item(envelope, place) for place, envelope in enumerate(envelopes)]
         try:
             if again := await _attempt(steps, streak, model, items):
                 while again:
@@ -127,25 +141,32 @@ async def _receive(steps: Steps, model: Any, item: Item) -> None:
     if item.envelope.deadline <= monotonic():
         item.reply = TOO_LATE
         return
+    call = item.envelope.call
+    if call is not None and steps.entrance.runs_alone(call):
+        item.reply = await serve_call(steps.entrance, model, item.envelope, item.place)
+        return
     token = current.set(item.context)
     try:
+        if call is not None:
+            item.value = steps.entrance.one(item.envelope)
+            return
         value = steps.read(item.envelope)
         item.value = await _through(
             steps, "decode_request", steps.decode, model, value, item.context
         )
     except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
-        item.reply = fault_of(error, steps.read_hook, [item.context])
+        item.fail(error, steps.read_hook)
     except asyncio.CancelledError as error:
         if not came_by_itself(error):
             raise
-        item.reply = fault_of(error, steps.read_hook, [item.context])
+        item.fail(error, steps.read_hook)
     finally:
         current.reset(token)
 
 
 async def _compute(steps: Steps, model: Any, items: list[Item]) -> list[Any]:
     """Run the batch and deal its outputs out; what the hook raises passes."""
-    token = current.set(None)
+    token = current.set(Several([item.context for item in items]))
     try:
         # The hook gets lists of its own: what it does to them reaches neither replies nor log.
         values, contexts = [item.value for item in items], [item.context for item in items]
@@ -160,22 +181,19 @@ async def _respond(steps: Steps, model: Any, item: Item, output: Any) -> None:
     hook = steps.work_hook
     try:
         if isinstance(output, Exception):
-            item.reply = fault_of(output, hook, [item.context])
+            item.fail(output, hook)
+            return
+        if item.envelope.call is not None:
+            item.reply = called.value(output)
             return
         hook = steps.last_hook
         output = await _through(steps, "encode_response", steps.encode, model, output, item.context)
         item.reply = bounded(steps.answer(output, item.context))
     except Exception as error:  # noqa: BLE001 - its client waits, and hears of it
-        item.reply = fault_of(error, hook, [item.context])
+        item.fail(error, hook)
     except asyncio.CancelledError as error:
         if not came_by_itself(error):
             raise
-        item.reply = fault_of(error, hook, [item.context])
+        item.fail(error, hook)
     finally:
         current.reset(token)
-
-
-def came_by_itself(error: BaseException) -> bool:
-    """Tell whether a hook raised CancelledError though nobody cancelled the task it runs in."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()

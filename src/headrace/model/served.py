@@ -6,16 +6,20 @@ import inspect
 from collections.abc import Callable
 from typing import Any, assert_never
 
+import msgspec
 from msgspec import Struct
 
 from headrace.errors import ConfigError
 from headrace.model.api import Model
+from headrace.model.apps import is_app
+from headrace.model.care import takes_config, tells_health
 from headrace.model.checks import Streams
 from headrace.model.concurrency import threads_for
 from headrace.model.deployment import Options, options_of
 from headrace.model.description import Description, described
 from headrace.model.hooks import compile_plan
-from headrace.model.kinds import Kind, kind_of, waits
+from headrace.model.kinds import Kind, kind_of, usual_slots, waits
+from headrace.model.multiplexed import holds_models
 from headrace.model.source import Source, source_of
 
 
@@ -35,6 +39,14 @@ class Served(Struct, frozen=True):
     """What it is made with, packed."""
     is_root: bool = True
     """Whether it is what an application shows to the outside; others need a route of their own."""
+    changes: dict[str, Any] = {}
+    """Options that were changed where it was bound: code that is read again knows nothing of it."""
+    tells_health: bool = False
+    """Whether its replicas can be asked how they are."""
+    takes_config: bool = False
+    """Whether they can be told a new `user_config`."""
+    multiplexed: bool = False
+    """Whether each of them holds models of its own."""
 
     @property
     def slots(self) -> int:
@@ -42,7 +54,7 @@ class Served(Struct, frozen=True):
         if self.streams == "steps":
             return self.options.max_batch_size
         if self.kind != "model":
-            return self.options.max_ongoing_requests or _USUAL_SLOTS[self.kind, self.layout]
+            return self.options.max_ongoing_requests or usual_slots(self.kind, self.layout)
         if self.layout == "sync" and self.streams != "each":
             threads = threads_for(self.options, self.layout, self.streams)
             return threads if threads > 1 else 0
@@ -72,14 +84,6 @@ class Served(Struct, frozen=True):
                 assert_never(self.streams)
 
 
-_USUAL_SLOTS = {
-    ("plain", "sync"): 1,
-    ("plain", "async"): 16,
-    ("ingress", "sync"): 100,
-    ("ingress", "async"): 100,
-}
-
-
 def describe(
     target: object, options: Options | None = None, *, is_made_with: bool = False
 ) -> Served:
@@ -89,13 +93,23 @@ def describe(
     served.
     """
     if isinstance(target, type) and issubclass(target, Model):
-        return _described_model(target, options or options_of(target), is_made_with=is_made_with)
-    if not (isinstance(target, type) or inspect.isfunction(target)):
+        options = options or options_of(target)
+        return _cared_for(_described_model(target, options, is_made_with=is_made_with), target)
+    if not (isinstance(target, type) or inspect.isfunction(target) or is_app(target)):
         raise ConfigError(
             f"cannot serve {target!r}: a target is a class derived from headrace.Model, any class "
             "or function that is a deployment, or what hr.bind returns"
         )
-    return _described_plain(target, options or options_of(target))
+    return _cared_for(_described_plain(target, options or options_of(target)), target)
+
+
+def _cared_for(served: Served, target: Callable[..., Any]) -> Served:
+    return msgspec.structs.replace(
+        served,
+        tells_health=tells_health(target),
+        takes_config=takes_config(target, served.options),
+        multiplexed=holds_models(target, served.layout),
+    )
 
 
 def _described_model(cls: type[Model], options: Options, *, is_made_with: bool) -> Served:
@@ -126,27 +140,3 @@ def _described_plain(target: Callable[..., Any], options: Options) -> Served:
         streams="each",
         kind=kind_of(target),
     )
-
-
-def assign_routes(deployments: list[Served]) -> dict[str, str]:
-    """Return the deployment behind each path: `/predict` for a single one, else `/{name}`.
-
-    Raises ConfigError if two would answer at one path, or have one name.
-    """
-    routes: dict[str, str] = {}
-    names: set[str] = set()
-    is_alone = sum(served.is_root for served in deployments) == 1
-    for served in deployments:
-        if served.name in names:
-            raise ConfigError(f"two deployments are named {served.name!r}: name one of them anew")
-        names.add(served.name)
-        if not served.is_root and served.options.route is None:
-            continue  # only handles reach it
-        default = "/predict" if is_alone else f"/{served.name}"
-        if served.kind != "model":
-            default = "/" if is_alone else f"/{served.name}"
-        route = served.options.route or default
-        if route in routes:
-            raise ConfigError(f"{routes[route]} and {served.name} both want the route {route}")
-        routes[route] = served.name
-    return routes

@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from headrace.errors import TargetError
+from headrace.model.apps import place_of
 from headrace.model.recording import recording
 
 MAIN = "__headrace_main__"
@@ -60,18 +61,26 @@ def source_of(cls: Callable[..., Any]) -> Source:
     """Return where a class or function comes from."""
     if _stays.get():
         _residents[id(cls)] = cls
-        return Source(cls.__qualname__, resident=id(cls))
-    module = sys.modules.get(cls.__module__)
-    importable = "<locals>" not in cls.__qualname__ and _lookup(module, cls.__qualname__) is cls
+        return Source(_whereabouts(cls)[1], resident=id(cls))
+    module, qualname = _whereabouts(cls)
+    importable = "<locals>" not in qualname and _lookup(module, qualname) is cls
     paths = [path or str(Path.cwd()) for path in sys.path]
-    if importable and cls.__module__ not in ("__main__", MAIN):
-        return Source(cls.__qualname__, module=cls.__module__, sys_path=paths)
+    name = "" if module is None else module.__name__
+    if importable and name not in ("__main__", MAIN):
+        return Source(qualname, module=name, sys_path=paths)
     file = getattr(module, "__file__", None)
     if importable and file is not None and Path(file).is_file():
-        return Source(cls.__qualname__, path=str(Path(file).resolve()), sys_path=paths)
+        return Source(qualname, path=str(Path(file).resolve()), sys_path=paths)
     import cloudpickle  # type: ignore[import-untyped] # noqa: PLC0415 - for notebooks only
 
-    return Source(cls.__qualname__, pickled=cloudpickle.dumps(cls), sys_path=paths)
+    return Source(qualname, pickled=cloudpickle.dumps(cls), sys_path=paths)
+
+
+def _whereabouts(found: Callable[..., Any]) -> tuple[ModuleType | None, str]:
+    """Return the module that has something, and its name there; an object is looked for."""
+    if isinstance(found, type | FunctionType):
+        return sys.modules.get(found.__module__), found.__qualname__
+    return place_of(found) or (None, type(found).__qualname__)
 
 
 def pickler_by_value() -> Any:
@@ -93,9 +102,9 @@ def fetch(source: Source) -> Any:
     with recording():  # a script may call run() at its end: here it is only imported
         module = import_file(source.path) if source.path else importlib.import_module(source.module)
     found = _lookup(module, source.qualname)
-    if not isinstance(found, type | FunctionType):
+    if not callable(found):
         where = source.path or source.module
-        raise TargetError(f"{where} has no class or function {source.qualname}")
+        raise TargetError(f"{where} has no class, function or application {source.qualname}")
     return found
 
 

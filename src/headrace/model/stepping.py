@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from typing import Any
 
-from headrace.model.answering import close, fail_all, has_room, receive, respond
+from headrace.model.answering import close, fail_all, has_room, items_of, receive, respond
 from headrace.model.api import DONE
 from headrace.model.bisecting import Search, Streak, renewed
 from headrace.model.checks import Streams
@@ -36,7 +36,10 @@ def one_by_one(recipe: Recipe, model: Any) -> Open:
     """Give each request a generator of its own."""
 
     def begin(envelopes: Sequence[Envelope]) -> list[tuple[Group, Outlet]]:
-        groups = [Alone(recipe, model, Outlet(each, recipe.media)) for each in envelopes]
+        groups = [
+            Alone(recipe, model, Outlet(envelope, recipe.media, place))
+            for place, envelope in enumerate(envelopes)
+        ]
         return [(group, group.outlet) for group in groups]
 
     return begin
@@ -47,7 +50,9 @@ def as_a_batch(recipe: Recipe, model: Any) -> Open:
     streak = Streak(isolate=recipe.isolate)
 
     def begin(envelopes: Sequence[Envelope]) -> list[tuple[Group, Outlet]]:
-        outlets = [Outlet(envelope, recipe.media) for envelope in envelopes]
+        outlets = [
+            Outlet(envelope, recipe.media, place) for place, envelope in enumerate(envelopes)
+        ]
         group = Together(recipe, model, outlets, Search(streak, outlets))
         return [(group, outlet) for outlet in outlets]
 
@@ -59,7 +64,10 @@ def continuously(recipe: Recipe, model: Any) -> Open:
     group = Joined(recipe, model)
 
     def begin(envelopes: Sequence[Envelope]) -> list[tuple[Group, Outlet]]:
-        return [(group, group.join(Outlet(envelope, recipe.media))) for envelope in envelopes]
+        return [
+            (group, group.join(Outlet(envelope, recipe.media, place)))
+            for place, envelope in enumerate(envelopes)
+        ]
 
     return begin
 
@@ -98,18 +106,17 @@ class Alone:
         self._run(close, self._items, self._recipe, [self.outlet])
 
     def _advance(self) -> None:
-        steps, outlet = self._recipe.steps, self.outlet
+        outlet = self.outlet
         if self._items is None:
             receive(self._recipe, self._model, outlet)
             if outlet.reply is not None:
                 return
         try:
             if self._items is None:
-                self._items = iter(steps.work(self._model, outlet.value, outlet.context))
-                outlet.value = None
+                self._items = items_of(self._recipe, self._model, outlet)
             item = next(self._items, END)
         except Exception as error:  # noqa: BLE001 - the client waits, and hears of it
-            outlet.fail(fault_of(error, self._recipe.hook, [outlet.context]))
+            outlet.fail(fault_of(error, self._recipe.hook, [outlet.context]), error)
             return
         respond(self._recipe, self._model, outlet, DONE if item is END else item)
 

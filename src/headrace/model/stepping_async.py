@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from headrace.model.answering import contexts_of, fail_all, has_room
-from headrace.model.answering_async import FAILS, cancelled, close, following, receive, respond
+from headrace.model.answering_async import (
+    FAILS,
+    cancelled,
+    close,
+    following,
+    items_of,
+    receive,
+    respond,
+)
 from headrace.model.api import DONE
 from headrace.model.bisecting import Search, Streak, renewed
 from headrace.model.checks import Streams
@@ -34,7 +42,10 @@ def one_by_one(recipe: Recipe, model: Any) -> OpenAsync:
     """Give each request a generator of its own."""
 
     def begin(envelopes: Sequence[Envelope]) -> list[tuple[AsyncGroup, Outlet]]:
-        return [together(Outlet(envelope, recipe.media)) for envelope in envelopes]
+        return [
+            together(Outlet(envelope, recipe.media, place))
+            for place, envelope in enumerate(envelopes)
+        ]
 
     def together(outlet: Outlet) -> tuple[AsyncGroup, Outlet]:
         return Generating(recipe, model, [outlet]), outlet
@@ -47,7 +58,9 @@ def as_a_batch(recipe: Recipe, model: Any) -> OpenAsync:
     streak = Streak(isolate=recipe.isolate)
 
     def begin(envelopes: Sequence[Envelope]) -> list[tuple[AsyncGroup, Outlet]]:
-        outlets = [Outlet(envelope, recipe.media) for envelope in envelopes]
+        outlets = [
+            Outlet(envelope, recipe.media, place) for place, envelope in enumerate(envelopes)
+        ]
         group = Generating(recipe, model, outlets, search=Search(streak, outlets))
         return [(group, outlet) for outlet in outlets]
 
@@ -59,7 +72,10 @@ def continuously(recipe: Recipe, model: Any) -> OpenAsync:
     group = Joined(recipe, model)
 
     def begin(envelopes: Sequence[Envelope]) -> list[tuple[AsyncGroup, Outlet]]:
-        return [(group, group.join(Outlet(envelope, recipe.media))) for envelope in envelopes]
+        return [
+            (group, group.join(Outlet(envelope, recipe.media, place)))
+            for place, envelope in enumerate(envelopes)
+        ]
 
     return begin
 
@@ -162,7 +178,7 @@ class Generating:
         current.set(self._active[0].context if self._alone else None)
         try:
             if self._items is None:
-                self._items = self._begin()
+                self._items = await self._begin()
             given = await following(self._items)
             if given is END:
                 outputs = [DONE] * len(self._active)
@@ -195,15 +211,13 @@ class Generating:
             for half in self._search.halves(self._active, self._recipe.hook, error)
         ]
 
-    def _begin(self) -> Any:
+    async def _begin(self) -> Any:
+        if self._alone:
+            return await items_of(self._recipe, self._model, self._active[0])
         values = [outlet.value for outlet in self._active]
         for outlet in self._active:
             outlet.value = None
-        work, contexts = self._recipe.steps.work, contexts_of(self._active)
-        if self._alone:
-            items = work(self._model, values[0], contexts[0])
-        else:
-            items = work(self._model, values, contexts)
+        items = self._recipe.steps.work(self._model, values, contexts_of(self._active))
         return items if hasattr(items, "__anext__") else iter(items)
 
 

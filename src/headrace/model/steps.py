@@ -7,16 +7,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.model.called import fault_for
 from headrace.model.calls import Call
 from headrace.model.codec import Reader
 from headrace.model.context import Context, context_of
+from headrace.model.entrance import Entrance
 from headrace.model.envelope import Answer, Envelope, Reply
+from headrace.model.faults import fault_of
+from headrace.model.plain import BadBatch as BadBatch  # noqa: PLC0414 - asked for here
 
 ARRAY_WORDS = "a list, a tuple, an array or a tensor"
-
-
-class BadBatch(Exception):
-    """What `predict_batch` returned cannot be dealt out; the text says why, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Steps:
     answer: Callable[[Any, Context], bytes | Answer]
     waits: frozenset[str]
     read_hook: str
+    entrance: Entrance
+    """Where calls through handles enter."""
 
     @property
     def last_hook(self) -> str:
@@ -41,13 +43,18 @@ class Steps:
 class Item:
     """One request's way through a batch; `reply` is set when it has ended."""
 
-    __slots__ = ("context", "envelope", "reply", "value")
+    __slots__ = ("context", "envelope", "place", "reply", "value")
 
-    def __init__(self, envelope: Envelope) -> None:
+    def __init__(self, envelope: Envelope, place: int = 0) -> None:
         self.envelope = envelope
-        self.context: Context = context_of(envelope)
+        self.context: Context = context_of(envelope, place)
+        self.place = place
         self.value: Any = None
         self.reply: Reply | None = None
+
+    def fail(self, error: BaseException, hook: str) -> None:
+        """End it in what a hook raised, which the log is told."""
+        self.reply = fault_for(self.envelope, fault_of(error, hook, [self.context]), error)
 
 
 Run = Callable[[Any, Sequence[Envelope]], list[Reply]]

@@ -6,15 +6,19 @@ import asyncio
 from functools import partial
 
 from headrace.model.envelope import Envelope
-from headrace.model.hooks import Plan
+from headrace.model.handle import use_line
+from headrace.replica.care import CareOnLoop
 from headrace.replica.delivery import Frames
 from headrace.replica.end import End
 from headrace.replica.frames import (
+    Answered,
+    AnswerParts,
     Calls,
     Credit,
     Freed,
     GiveUpOn,
     Load,
+    News,
     Order,
     Returned,
     TearDown,
@@ -22,9 +26,9 @@ from headrace.replica.frames import (
     pack,
     read_order,
 )
-from headrace.replica.loop import WorkerGone
-from headrace.replica.stream_tasks import StreamTasks
-from headrace.replica.tasks import Tasks
+from headrace.replica.lines import LoopLine
+from headrace.replica.plans import AnyPlan, running
+from headrace.replica.reading import WorkerGone
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -39,16 +43,16 @@ def new_loop() -> asyncio.AbstractEventLoop:
 class AsyncEnd:
     """Reads orders as they come; reports of one turn leave in one write."""
 
-    def __init__(self, plan: Plan, model: object, end: End) -> None:
+    def __init__(
+        self, plan: AnyPlan, model: object, end: End, health_timeout_s: float | None = None
+    ) -> None:
         """Take over the socket; nothing happens before `serve`."""
         self._sock, self._page, self._splitter = end.sock, end.page, end.splitter
         self._bodies, self._words = end.bodies, end.words
+        self._batched = getattr(plan, "batched", False)
         frames = Frames(end.bodies, self._say)
-        self._tasks = (
-            StreamTasks(plan, model, frames)
-            if plan.streams
-            else Tasks(plan, model, frames.finished)
-        )
+        self._tasks = running(plan, model, frames, self._tell, end.words)
+        self._care = CareOnLoop(plan, model, end.words, self._tell, health_timeout_s)
         self._outbox = bytearray()
         self._writing = False
         self._over: asyncio.Future[bool] | None = None
@@ -58,6 +62,7 @@ class AsyncEnd:
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         self._sock.settimeout(0)
+        self._open_line(loop)
         loop.add_reader(self._sock, self._read)
         self._bodies.wake = partial(loop.call_soon_threadsafe, self._say, bytearray())
         try:
@@ -66,6 +71,7 @@ class AsyncEnd:
                 self._tasks.cancel_all()
             await self._tasks.all_ended()
         finally:
+            await self._care.close()
             self._bodies.wake = None
             loop.remove_reader(self._sock)
             loop.remove_writer(self._sock)
@@ -73,6 +79,13 @@ class AsyncEnd:
         if not politely:
             raise WorkerGone
         self._sock.sendall(self._outbox)
+
+    def _open_line(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let user code ask other deployments from now on."""
+        line = LoopLine(loop, self._tell, self._bodies.lend, batched=self._batched)
+        self._words.give(Answered, line.hear)
+        self._words.give(AnswerParts, line.hear)
+        use_line(line)
 
     def _read(self) -> None:
         try:
@@ -118,6 +131,9 @@ class AsyncEnd:
             self._over.set_result(politely)
         if not politely:
             asyncio.get_running_loop().remove_reader(self._sock)
+
+    def _tell(self, news: News) -> None:
+        self._say(pack(news))
 
     def _say(self, frame: bytearray) -> None:
         if not self._outbox and not self._writing:

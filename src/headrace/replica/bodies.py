@@ -7,6 +7,7 @@ hears that it is free when the last of it is gone.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from headrace.memory.arena import Arena, Region, watch
 from headrace.memory.slots import LARGE_BYTES, Slot, length_of
 from headrace.model.envelope import Answer, Fault, Reply
+from headrace.model.pickles import Packed, joined, size_of
 from headrace.replica.frames import FRAME_BYTES, Finished, Freed, inline_bytes, is_packable, pack
 
 log = logging.getLogger("headrace.replica")
@@ -29,6 +31,7 @@ class Bodies:
         self._own: Region | None = None
         self._written: dict[int, Slot] = {}
         self._done: deque[tuple[int, int]] = deque()
+        self._placing = threading.Lock()
         self.wake: Callable[[], object] | None = None
         """Whom to tell, in whatever thread, that `done` has news."""
 
@@ -68,6 +71,8 @@ class Bodies:
                 if len(reply) <= LARGE_BYTES:
                     continue
                 replies[place] = self._moved(reply)
+            elif type(reply) is Slot:
+                self._remember(reply)
             elif type(reply) is Answer and length_of(reply.body) > LARGE_BYTES:
                 replies[place] = replace(reply, body=self._moved(reply.body))
             sent_bytes += inline_bytes(replies[place])
@@ -90,12 +95,35 @@ class Bodies:
         if self._own is not None:
             self._own.trim()
 
+    def place(self, pieces: Packed) -> bytes | Slot:
+        """Write a packed value where it can travel from; it is to be `remembered` as it leaves."""
+        size_bytes = size_of(pieces)
+        if self._own is None or size_bytes <= LARGE_BYTES:
+            return joined(pieces)
+        with self._placing:
+            slot = self._own.put_pieces(pieces, size_bytes)
+        return joined(pieces) if slot is None else slot
+
+    def lend(self, pieces: Packed) -> bytes | Slot:
+        """Write a packed value that leaves now."""
+        payload = self.place(pieces)
+        if isinstance(payload, Slot):
+            self._remember(payload)
+        return payload
+
+    def _remember(self, slot: Slot) -> None:
+        self._written[slot.offset] = slot
+
     def _moved(self, body: bytes | Slot) -> bytes | Slot:
-        if self._own is None or isinstance(body, Slot):
+        if isinstance(body, Slot):
+            self._remember(body)
             return body
-        moved = self._own.put(body)
+        if self._own is None:
+            return body
+        with self._placing:
+            moved = self._own.put(body)
         if isinstance(moved, Slot):
-            self._written[moved.offset] = moved
+            self._remember(moved)
         return moved
 
 

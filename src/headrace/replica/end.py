@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from socket import socket
+from threading import RLock
 
 from headrace.replica.bodies import Bodies
 from headrace.replica.frames import Splitter
@@ -22,3 +23,10 @@ class End:
     bodies: Bodies
     guard: Guard
     words: Words = field(default_factory=Words)
+    writing: RLock = field(default_factory=RLock)
+    """Held for each write where several threads may: a frame is written as a whole."""
+
+    def send(self, frame: bytes | bytearray) -> None:
+        """Write a frame, in a replica without an event loop."""
+        with self.writing:
+            self.sock.sendall(frame)

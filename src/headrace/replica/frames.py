@@ -205,6 +205,8 @@ class Holds(Struct, array_like=True, tag=13, frozen=True):
     """The models that a multiplexed deployment has loaded in this replica."""
 
     models: list[str]
+    load_s: float = 0.0
+    """How long the newest took to load; 0 if none is new."""
 
 
 class Health(Struct, array_like=True, tag=14, frozen=True):

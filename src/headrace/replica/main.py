@@ -10,14 +10,18 @@ from collections.abc import Awaitable
 from socket import socket
 
 from headrace.errors import HeadraceError, ImpossibleStep
-from headrace.model.hooks import Plan, compile_plan
-from headrace.model.source import fetch
+from headrace.model.called import use_room
+from headrace.model.care import configure
+from headrace.model.hooks import Plan
+from headrace.model.multiplexed import emptied
 from headrace.replica.asyncio_end import AsyncEnd, new_loop
 from headrace.replica.bodies import Bodies
+from headrace.replica.care import CareBetweenCalls
 from headrace.replica.end import End
 from headrace.replica.frames import (
     Failed,
     Load,
+    News,
     Progress,
     Ready,
     Splitter,
@@ -25,8 +29,10 @@ from headrace.replica.frames import (
     read_order,
 )
 from headrace.replica.logs import log_to_stderr
-from headrace.replica.loop import WorkerGone, run_leaf
+from headrace.replica.loop import run_leaf
 from headrace.replica.page import Page
+from headrace.replica.plans import AnyPlan, plan_of
+from headrace.replica.reading import WorkerGone
 from headrace.replica.stopping import Guard
 from headrace.replica.streams import run_streams
 from headrace.replica.threads import in_threads
@@ -48,8 +54,10 @@ def main(socket_fd: int, page_fd: int, arena_fd: int) -> int:
     try:
         load = _first_order(sock, splitter)
         bodies.use_region(load.region)
-        made_with = bool(load.arguments)
-        plan = in_threads(compile_plan(fetch(load.source), load.options, is_made_with=made_with))
+        use_room(bodies.place)
+        plan = plan_of(load)
+        if isinstance(plan, Plan):
+            plan = in_threads(plan)
         return _Life(plan, load, End(sock, page, splitter, bodies, guard)).live()
     except WorkerGone:
         return 0
@@ -82,34 +90,46 @@ def _report_failure(sock: socket, error: Exception) -> None:
 class _Life:
     """One model from its making to its teardown, in either layout."""
 
-    def __init__(self, plan: Plan, load: Load, end: End) -> None:
+    def __init__(self, plan: AnyPlan, load: Load, end: End) -> None:
         self._plan, self._load, self._end, self._sock = plan, load, end, end.sock
 
     def live(self) -> int:
-        if self._plan.layout == "async":
+        plan = self._plan
+        if not isinstance(plan, Plan) or plan.layout == "async":
             with asyncio.Runner(loop_factory=new_loop) as runner:
                 return runner.run(self._live_async())
-        model = self._plan.make(self._load.arguments)
+        model = plan.make(self._load.arguments)
         try:
-            _finish(self._plan.setup(model, self._load.device, self._progress))
+            _finish(plan.setup(model, self._load.device, self._progress))
+            _finish(configure(model, self._load.options.user_config))
+            CareBetweenCalls(plan, model, self._end.words, self._tell)
             self._sock.sendall(pack(Ready()))
-            serve = run_streams if self._plan.streams else run_leaf
-            serve(self._plan, model, self._end)
+            serve = run_streams if plan.streams else run_leaf
+            serve(plan, model, self._end)
         finally:
             with logged("teardown"):
-                _finish(self._plan.teardown(model))
+                _finish(plan.teardown(model))
+            with logged("teardown of its models"):
+                _finish(emptied(model))
         return 0
 
     async def _live_async(self) -> int:
         model = self._plan.make(self._load.arguments)
         try:
             await _done(self._plan.setup(model, self._load.device, self._progress))
+            await _done(configure(model, self._load.options.user_config))
             self._sock.sendall(pack(Ready()))
-            await AsyncEnd(self._plan, model, self._end).serve()
+            timeout_s = self._load.options.health_check_timeout_s
+            await AsyncEnd(self._plan, model, self._end, timeout_s).serve()
         finally:
             with logged("teardown"):
                 await _done(self._plan.teardown(model))
+            with logged("teardown of its models"):
+                await _done(emptied(model))
         return 0
+
+    def _tell(self, news: News) -> None:
+        self._end.send(pack(news))
 
     def _progress(self, done: float, total: float, what: str) -> None:
         self._sock.sendall(pack(Progress(float(done), float(total), what)))

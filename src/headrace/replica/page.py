@@ -73,6 +73,11 @@ class Page:
         self._release()
         return words[_stop_of(serial)] != serial
 
+    @property
+    def armed(self) -> int:
+        """The call that a stop can reach, or 0."""
+        return self._words[ARMED]
+
     def disarm(self) -> None:
         """Let no stop reach anything."""
         self._words[ARMED] = 0

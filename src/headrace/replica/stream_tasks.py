@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from headrace.model.context import running
 from headrace.model.envelope import Envelope
 from headrace.model.group import AsyncGroup
 from headrace.model.hooks import Plan
@@ -25,6 +26,7 @@ class StreamTasks:
 
     def begin(self, serial: int, envelopes: Sequence[Envelope]) -> None:
         """Start a call."""
+        running.set(serial)  # outlets and tasks take it over
         pairs = self._begin(envelopes)
         self._deliveries.add(serial, pairs)
         for group, _ in pairs:

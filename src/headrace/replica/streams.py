@@ -10,12 +10,13 @@ calls share one step, it goes on, for it works for others too.
 
 from __future__ import annotations
 
-import select
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from headrace.model.context import running
 from headrace.model.envelope import Envelope
 from headrace.model.group import Group, Open
+from headrace.model.handle import use_line
 from headrace.model.hooks import Plan
 from headrace.replica.delivery import Deliveries, Frames, Reports
 from headrace.replica.end import End
@@ -31,9 +32,9 @@ from headrace.replica.frames import (
     Trim,
     Word,
     pack,
-    read_order,
 )
-from headrace.replica.loop import WorkerGone
+from headrace.replica.holding import in_streams
+from headrace.replica.leaf_line import LeafLine
 from headrace.replica.stopping import Guard
 from headrace.replica.uncaught import EXITS
 
@@ -59,7 +60,9 @@ class Streams:
 
     def begin(self, serial: int, envelopes: Sequence[Envelope]) -> None:
         """Start the answers of a call; nothing of it runs before the next step."""
+        running.set(serial)  # outlets take it over
         pairs = self._begin(envelopes)
+        running.set(0)
         self._deliveries.add(serial, pairs)
         for group, _ in pairs:
             if group not in self._ring:
@@ -117,29 +120,27 @@ class Streams:
 def run_streams(plan: Plan, model: object, end: End) -> None:
     """Serve until told to tear down. Raises WorkerGone at the end of the stream."""
     outbox = bytearray()
-    streams = Streams(plan.open(model), Frames(end.bodies, outbox.extend), end.guard)
-    arrivals = select.poll()
-    arrivals.register(end.sock, select.POLLIN)
+    line = LeafLine(end, batched=plan.batched)
+    use_line(line)
+    frames = Frames(end.bodies, outbox.extend)
+    streams = Streams(*in_streams(plan, model, frames, line.tell), end.guard)
     asked_to_end = False
     try:
         while not (asked_to_end and streams.idle):
-            if arrivals.poll(0 if streams.ready else None):
-                asked_to_end |= _read(streams, end, outbox)
+            reading = line.reading
+            orders = reading.orders_there() if streams.ready else reading.orders()
+            asked_to_end |= _obey_all(orders, streams, end, outbox)
             streams.step()
             outbox += end.bodies.done()
             if outbox:
-                end.sock.sendall(outbox)
+                end.send(outbox)
                 outbox.clear()
     finally:
         streams.close()
 
 
-def _read(streams: Streams, end: End, outbox: bytearray) -> bool:
-    """Read once; tell if the worker wants an end."""
-    records = end.splitter.read(end.sock)
-    if records is None:
-        raise WorkerGone
-    orders: list[Order] = [read_order(record) for record in records]
+def _obey_all(orders: deque[Order], streams: Streams, end: End, outbox: bytearray) -> bool:
+    """Do what was ordered; tell if the worker wants an end."""
     for order in orders:
         match order:
             case GiveUpOn(serial, place):

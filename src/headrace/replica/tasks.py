@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from headrace.model.context import running
 from headrace.model.envelope import Envelope, Fault, Reply
 from headrace.model.hooks import Plan
 from headrace.replica.uncaught import EXITS, faults_of
@@ -27,6 +28,7 @@ class Tasks:
     def begin(self, serial: int, envelopes: Sequence[Envelope]) -> None:
         """Start a call."""
         began = time.perf_counter()
+        running.set(serial)  # the task takes it over
         task = asyncio.create_task(self._plan.run_async(self._model, envelopes))
         self._running[serial], self._wanted[serial] = task, len(envelopes)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, assert_never
 
 import msgspec
@@ -20,6 +20,7 @@ from headrace.core.messages import (
     DeploymentId,
     Drained,
     Evict,
+    Examine,
     FleetAction,
     GiveUp,
     Grant,
@@ -31,6 +32,7 @@ from headrace.core.messages import (
     RequestId,
     Retired,
     Say,
+    SayOf,
     Send,
     Serial,
     Settle,
@@ -39,12 +41,12 @@ from headrace.core.messages import (
     WakeAt,
     Why,
 )
-from headrace.core.records import Policy
+from headrace.core.records import Origin, Policy
 from headrace.errors import StillLoading
 from headrace.interfaces import Clock, Replica
 from headrace.memory.slots import length_of
 from headrace.model.envelope import Envelope, Part, Reply
-from headrace.replica.frames import News, Word
+from headrace.replica.frames import Check, News, Word
 from headrace.runtime.asked import Asked, Ending
 from headrace.runtime.outcomes import ending_of
 from headrace.runtime.roster import Roster
@@ -91,20 +93,29 @@ class Driver:
         """Let there be so many replicas of a deployment; those too many end their calls first."""
         self._tell(self.engine.scaled(deployment, replicas, self.clock()))
 
+    def retune(self, deployment: DeploymentId, policy: Policy) -> None:
+        """Let other bounds hold for a deployment; its replicas stay, as far as they may."""
+        self._tell(self.engine.retuned(deployment, policy, self.clock()))
+
     def carry(self, event: Callable[[Engine, float], Sequence[Action]]) -> None:
         """Tell the engine of something that happened elsewhere."""
         self._tell(event(self.engine, self.clock()))
 
-    def retire(self, deployment: DeploymentId, grace_s: float) -> None:
-        """Take a deployment out of service; `watcher.retired` is called when nothing is left."""
-        self._tell(self.engine.retired(deployment, grace_s, self.clock()))
+    def retire(
+        self, deployment: DeploymentId, grace_s: float, company: Collection[DeploymentId] = ()
+    ) -> None:
+        """Take a deployment out of service; `watcher.retired` is called when nothing is left.
+
+        It waits for the requests of its `company`, which goes too and may call it.
+        """
+        self._tell(self.engine.retired(deployment, grace_s, self.clock(), company))
 
     def ask(
         self,
         deployment: DeploymentId,
         envelope: Envelope,
         ended: Callable[[Ending], None],
-        parent: RequestId | None = None,
+        origin: Origin | None = None,
         heard: Callable[[Part], None] | None = None,
     ) -> Asked:
         """Queue a request. Raises Refused if it may not wait; then `ended` is never called.
@@ -120,7 +131,8 @@ class Driver:
                 deadline=envelope.deadline,
                 now=self.clock(),
                 size_bytes=length_of(envelope.payload),
-                parent=parent,
+                origin=origin,
+                model_id=envelope.model_id,
             )
         except StillLoading as refused:
             raise self._not_loaded(deployment, refused) from None
@@ -131,6 +143,10 @@ class Driver:
             self._flush()
         self._plan_turn()
         return asked
+
+    def asked(self, request: RequestId) -> Asked:
+        """Return a request that is under way."""
+        return self._asked[request]
 
     def coming(self, deployment: DeploymentId, size_bytes: int) -> None:
         """Count so much of a large body that is on its way. Raises Refused if there is no room."""
@@ -311,15 +327,19 @@ class Driver:
                 self.replicas[replica].kill()
             case Abort(replica):
                 self.replicas[replica].abort()
+            case Examine(replica):
+                self.tell(replica, Check())
             case _:
                 self._tell_watcher(action)
 
-    def _tell_watcher(self, action: GiveUp | Say | Retired | Drained) -> None:
+    def _tell_watcher(self, action: GiveUp | Say | SayOf | Retired | Drained) -> None:
         match action:
             case GiveUp(deployment):
                 self.watcher.given_up(deployment)
             case Say(deployment, news):
                 self.watcher.said(deployment, news)
+            case SayOf(replica, news):
+                self.watcher.said_of(replica, news)
             case Retired(deployment):
                 self.watcher.retired(deployment)
             case Drained():

@@ -16,8 +16,10 @@ from headrace.core.loading import Load, LoadPolicy, Presence, Times, Turn
 from headrace.core.messages import Action, DeploymentId, News, ReplicaId, Why
 from headrace.core.records import Pool
 from headrace.core.replicas import State
+from headrace.core.scaling import in_words
 from headrace.errors import ConfigError, StillLoading
 from headrace.model.deployment import Options
+from headrace.model.replicas import least_of
 from headrace.runtime.driver import Driver
 from headrace.runtime.resources import peak_bytes
 from headrace.runtime.watcher import Watcher
@@ -36,20 +38,36 @@ WORDS: dict[News, str] = {
     News.IDLE: "is unloaded: nobody used it",
     News.EVICTED: "is unloaded: others need its memory, and nobody has used it for longest",
     News.CLOSED: "is unloaded, as its timetable says",
+    News.GREW: "has more replicas",
+    News.SHRANK: "has fewer replicas",
+    News.CROWDED: "cannot have as many replicas as its load asks for",
 }
-BAD = (News.TOO_LARGE, News.FAILED)
+BAD = (News.TOO_LARGE, News.FAILED, News.CROWDED)
+OF_REPLICAS: dict[News, str] = {
+    News.UNWELL: "is not well, and another one takes its place",
+    News.SILENT: "has not answered how it is, and is ended; another one takes its place",
+}
 
 
 def load_policy(options: Options, *, waits: bool) -> LoadPolicy:
     """Return what a deployment's options ask for."""
+    idle_s = options.idle_unload_s
+    if idle_s is None and not least_of(options.replicas):
+        idle_s = options.downscale_delay_s
     return LoadPolicy(
-        Load[options.load.upper()],
+        Load[when_loaded(options).upper()],
         waits,
-        options.idle_unload_s,
+        idle_s,
         options.memory_needed_bytes,
         options.load_at,
         options.unload_at,
     )
+
+
+def when_loaded(options: Options) -> str:
+    """Return when a deployment is loaded: one that may have no replica waits for a request."""
+    from_zero = options.load == "eager" and not least_of(options.replicas)
+    return "lazy" if from_zero else options.load
 
 
 def check_budget(options: Iterable[Options], budget_bytes: int | None) -> None:
@@ -58,11 +76,12 @@ def check_budget(options: Iterable[Options], budget_bytes: int | None) -> None:
         return
     eager = 0
     for each in options:
-        needed = (each.memory_needed_bytes or 0) * each.replicas
-        eager += needed if each.load == "eager" else 0
+        replicas = least_of(each.replicas)
+        needed = (each.memory_needed_bytes or 0) * max(replicas, 1)
+        eager += needed if each.load == "eager" and replicas else 0
         if needed > budget_bytes:
             raise ConfigError(
-                f"{each.name} needs {needed} bytes for its {each.replicas} replicas, and "
+                f"{each.name} needs {needed} bytes for its {max(replicas, 1)} replicas, and "
                 f"`memory_budget_bytes` is {budget_bytes}: lower the one or raise the other"
             )
     if eager > budget_bytes:
@@ -138,13 +157,17 @@ class Loader(Watcher):
     def said(self, deployment: DeploymentId, news: News) -> None:
         """See `Watcher`. Put it into the log; weigh what is about to go."""
         pool = self._driver.engine.pools[deployment]
-        why = f": {pool.rest.fault}" if news in BAD and pool.rest.fault else ""
-        if news is News.SHORT:
-            why = f": {pool.rest.missing_bytes} bytes more must be free"
+        why = _why(pool, news)
         level = logging.WARNING if news in BAD else logging.INFO
         log.log(level, "%s %s%s", self._driver.roster.name_of(deployment), WORDS[news], why)
         for replica in pool.copies:
             self._weigh(replica)
+
+    def said_of(self, replica: ReplicaId, news: News) -> None:
+        """See `Watcher`. Put it into the log, with what the replica said itself."""
+        checkup = self._driver.engine.fleet.copies[replica].checkup
+        why = f": {checkup.words}" if checkup is not None and checkup.words else ""
+        log.warning("replica %s %s%s", replica, OF_REPLICAS[news], why)
 
     def replica_ready(self, replica: ReplicaId) -> None:
         """See `Watcher`. Weigh a model that is loaded."""
@@ -219,6 +242,19 @@ class Loader(Watcher):
             return None
         left = (self._driver.clock() - started_at) * (total - done) / done
         return min(max(left, SOONEST_S), LATEST_S)
+
+
+def _why(pool: Pool, news: News) -> str:
+    match news:
+        case News.SHORT:
+            return f": {pool.rest.missing_bytes} bytes more must be free"
+        case News.CROWDED:
+            return f": there is no memory for {pool.gauge.lacking} more"
+        case News.GREW | News.SHRANK if pool.gauge.last is not None:
+            change = pool.gauge.last
+            return f": {change.after} in place of {change.before}, {in_words(change)}"
+        case _:
+            return f": {pool.rest.fault}" if news in BAD and pool.rest.fault else ""
 
 
 def local(unix_s: float) -> str:

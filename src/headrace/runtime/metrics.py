@@ -110,6 +110,40 @@ def _wanted(pool: Pool) -> int:
     return pool.wanted
 
 
+def _ongoing(pool: Pool) -> int:
+    return pool.live
+
+
+def _most(pool: Pool) -> int:
+    scale = pool.policy.scale
+    return pool.policy.replicas if scale is None else scale.most
+
+
+def _capacity(pool: Pool) -> float:
+    scale = pool.policy.scale
+    return 0 if scale is None else pool.wanted * scale.target
+
+
+def _health_answers(pool: Pool) -> int:
+    return pool.tally.answers
+
+
+def _unwell(pool: Pool) -> int:
+    return pool.tally.unwell
+
+
+def _silent(pool: Pool) -> int:
+    return pool.tally.silent
+
+
+def _held(pool: Pool) -> int:
+    return sum(len(copy.models) for copy in pool.copies.values())
+
+
+def _model_loads(pool: Pool) -> int:
+    return pool.model_loads
+
+
 def _starts(pool: Pool) -> int:
     return pool.started
 
@@ -144,12 +178,20 @@ _FIGURES: tuple[tuple[str, str, str, Callable[[Pool], float]], ...] = (
     ("running_requests", "gauge", "Requests that a replica runs.", _running),
     ("replicas_ready", "gauge", "Replicas that take requests.", _ready),
     ("replicas_wanted", "gauge", "Replicas there should be.", _wanted),
+    ("replicas_most", "gauge", "Replicas there may be, by the load.", _most),
+    ("ongoing_requests", "gauge", "Requests that wait or run.", _ongoing),
+    ("ongoing_requests_wanted", "gauge", "As many as its replicas are for; 0: any.", _capacity),
+    ("health_answers_total", "counter", "Answers of replicas to how they are.", _health_answers),
+    ("health_unwell_total", "counter", "Replicas replaced: they were not well.", _unwell),
+    ("health_silent_total", "counter", "Replicas that did not answer in time.", _silent),
     ("replica_starts_total", "counter", "Replicas started, restarts too.", _starts),
+    ("models_held", "gauge", "Models in its replicas, where each holds several.", _held),
+    ("model_loads_total", "counter", "Loads of one more model in a replica.", _model_loads),
     ("calls_total", "counter", "Calls run; a batch is one call.", _calls),
     ("call_requests_total", "counter", "Requests in those calls.", _called),
     ("call_seconds_total", "counter", "Seconds inside those calls.", _busy_s),
 )
-_OF_THOSE_THAT_SERVE = (_ready, _wanted)
+_OF_THOSE_THAT_SERVE = (_ready, _wanted, _most, _capacity)
 """Two generations side by side are no surplus of replicas, and a new one that loads is no lack."""
 COUNTERS = tuple(value for _, kind, _, value in _FIGURES if kind == "counter")
 """What goes on under a deployment's name when a reload has put another in its place."""

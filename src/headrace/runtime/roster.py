@@ -1,7 +1,8 @@
 """Which of the engine's deployments stand behind a name: a reload puts new ones beside the old.
 
 The engine knows a deployment by an id that is used once: `embed`, after a reload `embed@2`. People
-know it as `embed`, whichever code answers, and its counters go on.
+know it by its label, `embed`, or `vision.embed` in an application of another name than the default
+one, whichever code answers; its counters go on under it. Code within its application says `embed`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from headrace.core.messages import DeploymentId
@@ -38,11 +40,17 @@ class Present:
         return {**said, "last_reload_failed": self.fault} if self.fault else said
 
 
+Kin = Mapping[str, DeploymentId]
+"""The deployments of one application and generation, by the names that its code has for them."""
+
+
 @dataclass(slots=True)
 class Roster:
     """Who serves, who comes, who goes. A deployment that nobody spoke of serves under its id."""
 
     generation: Present = field(default_factory=Present)
+    kin: dict[DeploymentId, Kin] = field(default_factory=dict)
+    """With whom a deployment was made: its code finds these first."""
     _names: dict[DeploymentId, str] = field(default_factory=dict)
     _apart: set[DeploymentId] = field(default_factory=set)
     """Those that do not serve: not yet, or not any more."""
@@ -53,9 +61,10 @@ class Roster:
         """Return what people call it."""
         return self._names.get(deployment, deployment)
 
-    def come(self, deployment: DeploymentId, name: str) -> None:
+    def come(self, deployment: DeploymentId, name: str, kin: Kin = MappingProxyType({})) -> None:
         """Take in a deployment that is to serve later."""
         self._names[deployment] = name
+        self.kin[deployment] = kin
         self._apart.add(deployment)
 
     def switch(self, serving: Iterable[DeploymentId]) -> None:
@@ -68,7 +77,30 @@ class Roster:
         for figure in figures:
             past[figure] = past.get(figure, 0) + figure(pool)
         self._names.pop(pool.id, None)
+        self.kin.pop(pool.id, None)
         self._apart.discard(pool.id)
+
+    def find(self, target: str, asker: DeploymentId | None = None) -> DeploymentId | None:
+        """Return whom a handle of `target` means, in code of `asker` or of none of them.
+
+        First one of its own kin; else who serves under that label; else who alone serves under that
+        name in any application. None if there is no such.
+        """
+        own = None if asker is None else self.kin.get(asker, {}).get(target)
+        if own is not None and own in self._names:  # else it is gone already
+            return own
+        serving = [each for each in self._names if each not in self._apart]
+        for each in serving:
+            if self._names[each] == target:
+                return each
+        there = [each for each in serving if self.kin.get(each, {}).get(target) == each]
+        return there[0] if len(there) == 1 else None
+
+    def names(self, asker: DeploymentId | None = None) -> list[str]:
+        """Return every name by which `find` finds somebody, for whoever has mistaken one."""
+        own = [] if asker is None else list(self.kin.get(asker, ()))
+        serving = [self._names[each] for each in self._names if each not in self._apart]
+        return list(dict.fromkeys([*own, *serving]))
 
     def serving(self, pools: Pools) -> dict[str, Pool]:
         """Return those that serve, by name."""

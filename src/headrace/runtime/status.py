@@ -11,6 +11,7 @@ from headrace.core.draining import Stage
 from headrace.core.loading import Presence
 from headrace.core.records import Copy, Pool
 from headrace.core.replicas import State
+from headrace.core.scaling import in_words
 from headrace.core.waking import needed_bytes
 from headrace.runtime.driver import Driver
 
@@ -62,7 +63,13 @@ def pool_state(pool: Pool) -> str:
         return "loading"
     if not ready:
         return "down"
-    return "ok" if ready >= pool.wanted else "degraded"
+    return "ok" if ready >= _needed(pool) else "degraded"
+
+
+def _needed(pool: Pool) -> int:
+    """Return how many replicas must be ready; those that a load brings may take their time."""
+    scale = pool.policy.scale
+    return pool.wanted if scale is None or pool.restarts else scale.floor
 
 
 def _counts_as(pool: Pool) -> str:
@@ -92,6 +99,8 @@ def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
         "queued": pool.queued,
         "replicas_wanted": pool.wanted,
         "replicas": [_describe_copy(copy, driver) for copy in pool.copies.values()],
+        "scaling": _describe_scaling(pool),
+        "health": _describe_health(pool),
         "restarts_planned": len(pool.restarts),
         "calls": pace.calls,
         "requests": pace.requests,
@@ -99,6 +108,32 @@ def _describe(pool: Pool, driver: Driver) -> dict[str, Any]:
         "mean_call_s": round(pace.busy_s / pace.calls, 6) if pace.calls else None,
         "batching": _describe_batching(pool),
     }
+
+
+def _describe_scaling(pool: Pool) -> dict[str, Any] | None:
+    """Say how many replicas there may be, and why there are as many as there are."""
+    scale, gauge = pool.policy.scale, pool.gauge
+    if scale is None:
+        return None
+    said: dict[str, Any] = {
+        "least": scale.least,
+        "most": scale.most,
+        "target_ongoing_requests": scale.target,
+        "load": pool.live,
+        "capacity": pool.wanted * scale.target,
+        "why": None if gauge.last is None else in_words(gauge.last),
+    }
+    if gauge.lacking:
+        said["lacking"] = gauge.lacking
+    return said
+
+
+def _describe_health(pool: Pool) -> dict[str, Any] | None:
+    """Say what came of asking replicas how they are."""
+    if pool.policy.health is None:
+        return None
+    tally = pool.tally
+    return {"answers": tally.answers, "unwell": tally.unwell, "silent": tally.silent}
 
 
 def _describe_other(pool: Pool, driver: Driver) -> dict[str, Any]:
@@ -132,6 +167,10 @@ def _describe_copy(copy: Copy, driver: Driver) -> dict[str, Any]:
         "state": copy.state.name.lower(),
         "running": copy.held,
     }
+    if copy.pool.policy.multiplexed:
+        said["models"] = sorted(copy.models)
+    if copy.checkup is not None and copy.checkup.words:
+        said["health"] = copy.checkup.words
     if copy.id in driver.loading:
         done, total, what = driver.loading[copy.id]
         said["loading"] = {"done": done, "total": total, "what": what}

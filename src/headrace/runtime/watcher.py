@@ -24,6 +24,9 @@ class Watcher:
     def said(self, deployment: DeploymentId, news: News) -> None:
         """A deployment's model comes or goes."""
 
+    def said_of(self, replica: ReplicaId, news: News) -> None:
+        """A replica is not well."""
+
     def not_loaded(self, deployment: DeploymentId, refused: StillLoading) -> StillLoading:  # noqa: ARG002
         """A request is refused for this; return it with what more is to be told."""
         return refused

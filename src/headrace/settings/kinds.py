@@ -9,6 +9,8 @@ from math import isnan
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from headrace.model.replicas import WISH, Replicas, check_replicas, read_replicas
+
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 NONE = ("", "none", "null")
 _BYTES: Sequence[Mapping[str, int]] = (
@@ -110,6 +112,7 @@ FLAG = Kind("true or false", lambda value: isinstance(value, bool), _read_flag)
 TEXTS = Kind("a list of text", _is_texts, read_texts, several=True)
 PAIRS = Kind("a mapping of text to text", _is_pairs, read_pairs, several=True)
 KEYS = Kind("a text or a list of texts", lambda _: True, read_texts, several=True)
+REPLICAS = Kind(WISH, lambda value: check_replicas(value) is None, read_replicas)
 CODE = Kind("given in code", lambda value: value is not None, None)
 WISHES: Mapping[str, tuple[str, str]] = {
     "s": ("a number of seconds", "a whole number of seconds"),
@@ -143,6 +146,7 @@ def _kind_of_some(hint: Any, unit: str) -> Kind:
         str: TEXT,
         Sequence[str]: TEXTS,
         Mapping[str, str]: PAIRS,
+        Replicas: REPLICAS,
         Union[str, Sequence[str]]: KEYS,  # noqa: UP007 - a dict's key
     }
     return plain.get(hint, CODE)

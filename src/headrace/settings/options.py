@@ -83,12 +83,36 @@ def merged(*layers: OptionLayer) -> dict[str, dict[str, Said]]:
     return found
 
 
-def meant_by(asked: Mapping[str, Mapping[str, Said]], names: Iterable[str]) -> dict[str, str]:
-    """Return each asked deployment's name as it is served. Raises ConfigError if there is none."""
-    served = {kebab(name): name for name in names}
-    for deployment, options in asked.items():
-        if deployment not in served:
-            source = next(iter(options.values())).source if options else "deployments"
-            hint = did_you_mean(deployment, served) or f"; there are: {', '.join(served)}"
-            raise ConfigError(f"{source}: there is no deployment `{deployment}`{hint}")
-    return {deployment: served[deployment] for deployment in asked}
+def meant_by(asked: Mapping[str, Mapping[str, Said]], labels: Iterable[str]) -> dict[str, str]:
+    """Return each asked deployment's label as it is served. Raises ConfigError if there is none.
+
+    One that is alone in having a name may be asked for without its application: `embed`, and not
+    `vision.embed`.
+    """
+    served = {kebab(label): label for label in labels}
+    short: dict[str, list[str]] = {}
+    for name, label in served.items():
+        short.setdefault(name.rpartition(".")[2], []).append(label)
+    return {
+        deployment: _meant(deployment, options, served, short)
+        for deployment, options in asked.items()
+    }
+
+
+def _meant(
+    deployment: str,
+    options: Mapping[str, Said],
+    served: Mapping[str, str],
+    short: Mapping[str, list[str]],
+) -> str:
+    there = [served[deployment]] if deployment in served else short.get(deployment, [])
+    if len(there) == 1:
+        return there[0]
+    source = next(iter(options.values())).source if options else "deployments"
+    if there:
+        raise ConfigError(
+            f"{source}: {len(there)} deployments are called `{deployment}`; "
+            f"name one of them in full: {', '.join(there)}"
+        )
+    hint = did_you_mean(deployment, served) or f"; there are: {', '.join(served)}"
+    raise ConfigError(f"{source}: there is no deployment `{deployment}`{hint}")

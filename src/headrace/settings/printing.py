@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from headrace.settings.layers import Settled
 from headrace.settings.said import Said
 from headrace.settings.table import TABLE, Setting
+from headrace.settings.toml import ApplicationSaid
 
 MASK = "is set, and not shown"
 _HIDDEN = ("key", "token", "secret", "password", "passwd", "credential", "dsn")
@@ -18,17 +20,34 @@ _FIRST_PRINTED = 0x20
 _DELETE = 0x7F
 
 
-def printed(settled: Settled, options: Mapping[str, Mapping[str, Said]], width: int) -> str:
-    """Return all settings, and the options that were said, as TOML with comments."""
+def printed(
+    settled: Settled,
+    options: Mapping[str, Mapping[str, Said]],
+    width: int,
+    applications: Mapping[str, ApplicationSaid] = MappingProxyType({}),
+) -> str:
+    """Return all settings, the applications and options that were said, as TOML with comments."""
     lines = ["[server]"]
     for setting in TABLE.values():
         value = getattr(settled.settings, setting.name)
         lines += _entry(setting, value, settled.source(setting.name), width)
-    for deployment, said in options.items():
-        lines += ["", f"[deployments.{_table_name(deployment)}]"]
-        for name, one in said.items():
-            lines += _said_option(name, one, width)
+    lines += _options("deployments", options, width)
+    for application, told in applications.items():
+        place = f"applications.{_table_name(application)}"
+        lines += ["", f"[{place}]"]
+        for name in ("import_path", "route_prefix"):
+            one: Said | None = getattr(told, name)
+            if one is not None:
+                lines += _with_source(_pair(name, one.value, width), one.source, width)
+        lines += _options(f"{place}.deployments", told.options, width)
     return "\n".join(lines)
+
+
+def _options(place: str, options: Mapping[str, Mapping[str, Said]], width: int) -> Iterator[str]:
+    for deployment, said in options.items():
+        yield from ("", f"[{place}.{_table_name(deployment)}]")
+        for name, one in said.items():
+            yield from _said_option(name, one, width)
 
 
 def _table_name(deployment: str) -> str:

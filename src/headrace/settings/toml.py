@@ -1,4 +1,4 @@
-"""What a headrace.toml says: `[server]`, and `[deployments.NAME]` for each deployment."""
+"""What a headrace.toml says: `[server]`, `[deployments.NAME]`, `[applications.NAME]`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,41 @@ from typing import Any
 
 from headrace.errors import ConfigError
 from headrace.settings.options import OptionLayer, option_said
-from headrace.settings.said import Layer, from_value, known, unknown
+from headrace.settings.said import Layer, Said, from_value, known, unknown
 
 USUAL = "headrace.toml"
-TABLES: Mapping[str, str] = {"server": "settings", "deployments": "options by deployment"}
+TABLES: Mapping[str, str] = {
+    "server": "settings",
+    "deployments": "options by deployment",
+    "applications": "what is served, by application",
+}
+KEYS: Mapping[str, str] = {
+    "import_path": "where its code is: module:attr or file.py",
+    "route_prefix": "the path that it answers below",
+    "deployments": "options by deployment",
+}
+"""What the table of an application may say."""
 _header = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+").match
 _key = re.compile(r"""\s*["']?([\w.-]+)["']?\s*=""").match
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationSaid:
+    """What a file says of one application."""
+
+    import_path: Said
+    route_prefix: Said | None = None
+    options: OptionLayer = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class FileSaid:
-    """What a file says of settings and of deployments, and what is to be told of it."""
+    """What a file says of settings, deployments, applications, and what is to be told of it."""
 
     settings: Layer = field(default_factory=dict)
     options: OptionLayer = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    applications: Mapping[str, ApplicationSaid] = field(default_factory=dict)
 
 
 def _reason(error: Exception) -> str:
@@ -73,22 +93,54 @@ class _Reading:
         settings = {}
         for name, value in self._table(tables, "server").items():
             settings[name] = self._try(f"server.{name}", name, value, _setting)
-        options = {}
-        for deployment, said in self._table(tables, "deployments").items():
-            place = f"deployments.{deployment}"
-            options[deployment] = {
-                name: self._try(f"{place}.{name}", name, value, option_said)
-                for name, value in self._table({place: said}, place).items()
-            }
+        options = self._options(tables, "deployments")
+        applications = {
+            name: self._application(f"applications.{name}", said)
+            for name, said in self._table(tables, "applications").items()
+        }
         if self._faults:
             raise ConfigError("\n".join(self._faults))
-        return FileSaid(settings, options)
+        return FileSaid(settings, options, applications=applications)
 
-    def _table(self, tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        found = tables.get(name, {})
+    def _options(self, tables: Mapping[str, Any], place: str) -> OptionLayer:
+        """Read options of deployments, a table for each."""
+        found = {}
+        for deployment, said in self._table(tables, "deployments", place).items():
+            here = f"{place}.{deployment}"
+            found[deployment] = {
+                option: self._try(f"{here}.{option}", option, value, option_said)
+                for option, value in self._table({here: said}, here).items()
+            }
+        return found
+
+    def _application(self, place: str, said: Any) -> ApplicationSaid:
+        table = self._table({place: said}, place)
+        for key in table:
+            if key not in KEYS:
+                self._faults.append(f"{self._at(f'{place}.{key}')}: {unknown(key, KEYS, 'key')}")
+        if "import_path" not in table and isinstance(said, Mapping):
+            self._faults.append(
+                f"{self._at(place)}: [{place}] needs an import_path, such as "
+                '`import_path = "module:attr"`'
+            )
+        options = self._options(table, f"{place}.deployments")
+        prefix = self._text(table, "route_prefix", place)
+        return ApplicationSaid(self._text(table, "import_path", place), prefix, options)
+
+    def _text(self, table: Mapping[str, Any], key: str, place: str) -> Any:
+        """Return a key's text with its place; None if it is not there."""
+        if key not in table:
+            return None
+        at = self._at(f"{place}.{key}")
+        if not isinstance(table[key], str) or not table[key]:
+            self._faults.append(f"{at}: `{key}` must be {KEYS[key]}, not {table[key]!r}")
+        return Said(table[key], at)
+
+    def _table(self, tables: Mapping[str, Any], name: str, place: str = "") -> Mapping[str, Any]:
+        found, place = tables.get(name, {}), place or name
         if isinstance(found, Mapping):
             return found
-        self._faults.append(f"{self._at(name)}: `{name}` must be a table: [{name}]")
+        self._faults.append(f"{self._at(place)}: `{place}` must be a table: [{place}]")
         return {}
 
     def _try(self, place: str, name: str, value: Any, read: Any) -> Any:

@@ -14,8 +14,8 @@ import msgspec
 
 from headrace.errors import ConfigError, SetupFailed
 from headrace.host.settings import Settings, SettingWords, settle
-from headrace.model.api import Model
-from headrace.model.served import Served, describe
+from headrace.model.application import Application
+from headrace.model.gathering import Target, Wish, gathered
 from headrace.model.source import staying
 from headrace.server import Server
 from headrace.service import Service
@@ -46,16 +46,16 @@ class Client:
     thread of this client's own. Ask from many threads, and what they ask is batched.
     """
 
-    def __init__(self, *targets: type[Model] | Server, **settings: Unpack[SettingWords]) -> None:
+    def __init__(self, *targets: Target | Server, **settings: Unpack[SettingWords]) -> None:
         """Return when every model is ready.
 
         Raises SetupFailed if a `setup` raised, ConfigError, and ModuleNotFoundError without httpx2.
         """
         _require_httpx2()
-        models, chosen = _gathered(targets, settings)
+        wishes, chosen = _gathered(targets, settings)
         with staying():
-            served = [_inline(describe(model)) for model in models]
-        self._models = models  # a resident class lives as long as somebody holds it
+            served = [_inline(application) for application in gathered(wishes)]
+        self._wishes = wishes  # a resident class lives as long as somebody holds it
         self._opened: Future[tuple[Service, httpx2.AsyncClient]] = Future()
         self._lock = threading.Lock()
         self._is_open = True
@@ -80,7 +80,8 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        names = ", ".join(model.__name__ for model in self._models)
+        targets = [target for wish in self._wishes for target in wish.targets]
+        names = ", ".join(getattr(target, "__name__", repr(target)) for target in targets)
         return f"<Client of {names}{'' if self._is_open else ', closed'}>"
 
     def request(self, method: str, url: str, **words: Unpack[RequestWords]) -> httpx2.Response:
@@ -129,7 +130,7 @@ class Client:
                 self._loop.call_soon_threadsafe(self._service.stop)
         self._thread.join()
 
-    def _run(self, served: Sequence[Served], settings: Settings) -> None:
+    def _run(self, served: Sequence[Application], settings: Settings) -> None:
         try:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
@@ -139,7 +140,7 @@ class Client:
                 raise
             self._opened.set_exception(error)
 
-    async def _live(self, served: Sequence[Served], settings: Settings) -> None:
+    async def _live(self, served: Sequence[Application], settings: Settings) -> None:
         import httpx2  # noqa: PLC0415 - a test has it, a server need not
 
         service = Service(served, settings)
@@ -171,22 +172,27 @@ def _require_httpx2() -> None:
 
 
 def _gathered(
-    targets: Sequence[type[Model] | Server], settings: SettingWords
-) -> tuple[list[type[Model]], dict[str, Any]]:
-    """Return the models, and the settings, those of the call over those of a Server."""
-    models: list[type[Model]] = []
+    targets: Sequence[object], settings: SettingWords
+) -> tuple[list[Wish], dict[str, Any]]:
+    """Return what is asked for, and the settings, those of the call over those of a Server."""
+    wishes: list[Wish] = []
     chosen: dict[str, Any] = {}
     for target in targets:
         if isinstance(target, Server):
-            models += target.targets
+            wishes += target.wishes
             chosen |= target.settings
         else:
-            models.append(target)
-    if not models:
+            wishes.append(Wish([target]))
+    if not wishes:
         raise ConfigError("nothing to ask: name at least one model class")
-    return models, chosen | dict(settings)
+    return wishes, chosen | dict(settings)
 
 
-def _inline(served: Served) -> Served:
-    options = replace(served.options, executor="inline", replicas=1)
-    return msgspec.structs.replace(served, options=options)
+def _inline(application: Application) -> Application:
+    deployments = [
+        msgspec.structs.replace(
+            served, options=replace(served.options, executor="inline", replicas=1)
+        )
+        for served in application.deployments
+    ]
+    return msgspec.structs.replace(application, deployments=deployments)

@@ -96,7 +96,8 @@ class Witness:
 
     @contextmanager
     def _watching(self, hook: str, given: list[Any]) -> Iterator[None]:
-        own = current.get(None)
+        found = current.get(None)
+        own = found if isinstance(found, Context) else None  # a batch has several
         contexts = _contexts(given) if own is None else [own]
         for context in contexts:
             self._enter(context, hook)

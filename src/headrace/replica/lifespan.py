@@ -16,9 +16,9 @@ import traceback
 from typing import Any
 
 from headrace.errors import SetupFailed
-from headrace.http.messages import App, Message
+from headrace.replica.asgi_types import App, Event
 
-log = logging.getLogger("headrace.http")
+log = logging.getLogger("headrace.replica")
 OF_A_REQUEST = frozenset(
     {"method", "path", "raw_path", "query_string", "headers", "http_version", "client", "server"}
 )
@@ -31,7 +31,7 @@ class Lifespan:
     def __init__(self, app: App) -> None:
         """Take the application."""
         self._app = app
-        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._was_told = False
         loop = asyncio.get_running_loop()
@@ -84,12 +84,12 @@ class Lifespan:
         else:
             self._answer(has_lifespan=False)
 
-    async def _receive(self) -> Message:
+    async def _receive(self) -> Event:
         message = await self._events.get()
         self._was_told = True
         return message
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: Event) -> None:
         match message["type"]:
             case "lifespan.startup.complete":
                 self._answer(has_lifespan=True)
