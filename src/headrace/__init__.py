@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from headrace import testing as testing
     from headrace._version import __version__
+    from headrace.client.jobs import JobsClient
     from headrace.errors import Cancelled, HeadraceError, HTTPError
     from headrace.model.adapters import Decode, Encode
     from headrace.model.api import DONE, Model
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from headrace.model.deployment import deployment
     from headrace.model.handle import Handle, handle
     from headrace.model.ingress import ingress
+    from headrace.model.job import job
     from headrace.model.multiplexed import multiplexed
+    from headrace.model.submit import Job, submit
     from headrace.model.types import Request, Upload
     from headrace.running import Running
     from headrace.server import Server, run, start
@@ -40,6 +43,8 @@ __all__ = [
     "HTTPError",
     "Handle",
     "HeadraceError",
+    "Job",
+    "JobsClient",
     "Model",
     "Request",
     "Running",
@@ -52,9 +57,11 @@ __all__ = [
     "deployment",
     "handle",
     "ingress",
+    "job",
     "multiplexed",
     "run",
     "start",
+    "submit",
 ]
 
 _ROOMS = {
@@ -66,6 +73,8 @@ _ROOMS = {
     "HTTPError": "errors",
     "Handle": "model.handle",
     "HeadraceError": "errors",
+    "Job": "model.submit",
+    "JobsClient": "client.jobs",
     "Model": "model.api",
     "Request": "model.types",
     "Running": "running",
@@ -78,9 +87,11 @@ _ROOMS = {
     "deployment": "model.deployment",
     "handle": "model.handle",
     "ingress": "model.ingress",
+    "job": "model.job",
     "multiplexed": "model.multiplexed",
     "run": "server",
     "start": "server",
+    "submit": "model.submit",
 }
 
 

@@ -27,10 +27,15 @@ class Deploying:
         self._say = say
         self.files: list[str] = []
         """Where the code came from that was read last."""
-        self._origins = Origins(plan.origins, self._heard)
+        is_beside = bool(plan.inner)
+        self._origins = Origins(plan.origins, self._heard, is_beside=is_beside)
         self._turn = asyncio.Lock()
         self.service = Service(
-            plan.applications, settings, self._origins.read, shutdown_key=plan.shutdown_key
+            plan.applications,
+            settings,
+            self._origins.read,
+            shutdown_key=plan.shutdown_key,
+            is_beside=is_beside,
         )
 
     def tell(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from headrace._version import __version__
 from headrace.applications import Applications
+from headrace.core.jobs import JobId
 from headrace.generation import Generation
 from headrace.host.connection import Lane
 from headrace.host.settings import Settings
@@ -15,10 +16,14 @@ from headrace.http.around import has_around
 from headrace.http.body import Pace, Paced
 from headrace.http.endpoints import ModelEndpoint
 from headrace.http.ingress import IngressEndpoint, Leads, Ways
+from headrace.http.jobs_doors import OURS as OWN_PAGES
+from headrace.http.jobs_doors import JobDoors
 from headrace.http.messages import App
 from headrace.http.openapi import document
+from headrace.http.openapi_jobs import with_jobs
 from headrace.http.patience import PatientEndpoint
 from headrace.http.routing import OURS, ROOT
+from headrace.jobs.jobs import Jobs
 from headrace.memory.worker import WorkerMemory
 from headrace.model.description import Description
 from headrace.runtime.driver import Driver
@@ -35,8 +40,12 @@ class Doors:
         settings: Settings,
         driver: Driver,
         memory: Callable[[], WorkerMemory | None],
+        jobs: Jobs | None = None,
     ) -> None:
-        """Lead nowhere yet; `memory` is shared with the replicas, made when it is first asked."""
+        """Lead nowhere yet; `memory` is shared with the replicas, made when it is first asked.
+
+        With `jobs`, every route takes some.
+        """
         self._applications, self._settings = applications, settings
         self._driver, self._memory = driver, memory
         self.front = FrontDoor({}, {}, (), root_path=settings.root_path)
@@ -50,17 +59,21 @@ class Doors:
         self._pace = Pace(limits.body_idle_timeout_s, limits.min_body_bytes_per_s)
         self._ways = Ways(self._pace, not has_around(settings), settings.debug)
         self._feeding = Feeding(driver)
+        self._jobs = None if jobs is None else JobDoors(jobs, settings, self._pace)
 
     def close(self, labels: Collection[str]) -> None:
         """Answer for these deployments no more, until `lead` says where to."""
-        for label in labels:
+        for label in self._endpoints.keys() & set(labels):
             self._endpoints[label].close()
 
     def lead(self) -> None:
         """Let every route lead to what is served; nothing is in between."""
         present = self._applications.present.values()
         there = {
-            each.application.label(name): (each, name) for each in present for name in each.served
+            each.application.label(name): (each, name)
+            for each in present
+            for name, served in each.served.items()
+            if served.kind != "job"  # no request reaches it
         }
         for label in self._endpoints.keys() - there.keys():
             self._endpoints.pop(label).close()
@@ -70,15 +83,46 @@ class Doors:
         self.routes.update(self._applications.routes)
         endpoints = {route: self._endpoints[label] for route, label in self.routes.items()}
         models = {r: each for r, each in endpoints.items() if not isinstance(each, IngressEndpoint)}
-        below = {r: each for r, each in endpoints.items() if isinstance(each, IngressEndpoint)}
-        paced = {route: Paced(endpoint, self._pace) for route, endpoint in models.items()}
+        below: dict[str, App] = {
+            r: each for r, each in endpoints.items() if isinstance(each, IngressEndpoint)
+        }
+        paced: dict[str, App] = {
+            route: Paced(endpoint, self._pace) for route, endpoint in models.items()
+        }
         lanes: dict[str, Lane] = {
             route: models[route]
             for route, label in self.routes.items()
             if not there[label][0].served[there[label][1]].streams
         }
         ours = self.ours if ROOT not in below else _without_aliases(self.ours)
-        self.front.switch({**ours, **paced}, lanes, tuple(endpoints), below)
+        pages = {} if self._jobs is None else self._lead_jobs(self._jobs, paced, below)
+        self.front.switch({**ours, **paced}, lanes, tuple(endpoints), below, pages)
+
+    def _lead_jobs(
+        self, doors: JobDoors, models: dict[str, App], below: dict[str, App]
+    ) -> Mapping[str, App]:
+        """Have every route take jobs; return where they are told of."""
+        pages = doors.pages([*models, *below], below)
+        for routes in (models, below):
+            for route, app in routes.items():
+                label = self.routes[route]
+                deferred = doors.deferred(
+                    app, route, self.endings[label], is_prefix=routes is below
+                )
+                endpoint, routes[route] = self._endpoints[label], deferred
+                if not isinstance(endpoint, IngressEndpoint):
+                    endpoint.deferred = deferred
+        return pages
+
+    def job_url(self, job: JobId) -> str:
+        """Return where a job is told of, below the server's address."""
+        base = OWN_PAGES if self._jobs is None else self._jobs.base
+        return f"{self._settings.root_path}{base}/{job}"
+
+    def let_go(self) -> None:
+        """Let nobody wait for a job any longer."""
+        if self._jobs is not None:
+            self._jobs.let_go()
 
     def _lead_one(self, label: str, new: Generation, name: str) -> None:
         memory = self._memory() if new.served[name].options.executor == "process" else None
@@ -113,7 +157,8 @@ class Doors:
             descriptions |= {label(n): each.description for n, each in models.items()}
             locked += [label(name) for name in generation.keys]
         routes = {route: label for route, label in self.routes.items() if label in descriptions}
-        return document(routes, descriptions, __version__, locked)
+        told = document(routes, descriptions, __version__, locked)
+        return told if self._jobs is None else with_jobs(told, self._jobs.base)
 
 
 def _without_aliases(ours: Mapping[str, App]) -> dict[str, App]:

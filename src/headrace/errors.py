@@ -16,6 +16,9 @@
     │   └── StorageFull         507: a job could not be written down
     ├── JobError                a job is not as what was asked of it needs: NoSuchJob 404,
     │                           WrongStatus 409, StaleAttempt 409, ResultGone 410, KeyReused 422
+    ├── Unreachable             no server answers a client of ours
+    ├── RemoteError             one answers with a problem, whose status it has
+    │   └── JobFailed           the job that was waited for ended otherwise than well
     ├── Expired                 504: the deadline passed first
     ├── ReplicaLost             500: the process that held it died, on its retries too
     ├── HookFailed              500: a hook raised (the traceback is in the log)
@@ -212,6 +215,28 @@ class KeyReused(JobError):
     status, code = 422, "idempotency_key_reused"
 
 
+class Unreachable(HeadraceError):
+    """No server answers a client of ours, as often as it asked."""
+
+    status, code = 503, "unreachable"
+
+
+class RemoteError(HeadraceError):
+    """A server answered a client of ours with a problem; `status`, `code` and `members` are its."""
+
+    def __init__(self, status: int, members: Mapping[str, object]) -> None:
+        super().__init__(status, members)
+        self.status, self.members = status, members
+        self.code = str(members.get("code", "http_error"))
+
+    def __str__(self) -> str:
+        return str(self.members.get("detail") or f"the server answered with {self.status}")
+
+
+class JobFailed(RemoteError):
+    """The job that was waited for failed, was canceled or has expired: `members` is its problem."""
+
+
 class Expired(HeadraceError):
     """The deadline passed before an answer was ready."""
 
@@ -222,6 +247,8 @@ class ReplicaLost(HeadraceError):
     """The replica process died while it held the request, on its retries too."""
 
     status, code = 500, "replica_lost"
+    is_blamed = False
+    """Whether that was a crash, and the process ran nothing else."""
 
 
 class HookFailed(HeadraceError):

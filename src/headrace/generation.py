@@ -34,7 +34,7 @@ from headrace.model.served import Served
 from headrace.replica.frames import Load, Word
 from headrace.runtime.driver import Driver
 from headrace.runtime.reconfiguring import Reconfiguring
-from headrace.terms import keys_of, policy_of, timeout_s, to_debug
+from headrace.terms import keys_of, policy_of, timeout_s, to_debug, with_workers
 
 log = logging.getLogger("headrace.server")
 FIRST = 1
@@ -90,9 +90,9 @@ class Generation:
 
         What is `kept` of another generation runs already; `adopt` takes it over.
         """
-        deployments = application.deployments
-        if not deployments:
+        if not application.deployments:
             raise ConfigError("nothing to serve: there is no model any more")
+        deployments = [with_workers(each, around.settings) for each in application.deployments]
         if around.settings.debug:
             deployments = [to_debug(served) for served in deployments]
         self.number, self.application = number, application
@@ -279,6 +279,7 @@ class Generation:
             placement.device,
             kind=served.kind,
             arguments=served.arguments,
+            functions=served.functions,
         )
         timeout_s = served.options.startup_timeout_s
         if not self._around.settings.debug:

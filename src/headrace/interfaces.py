@@ -348,6 +348,9 @@ class JobStore(Protocol):
     def counts(self) -> Answer[Mapping[str, Mapping[Status, int]]]:
         """Count the live jobs of each endpoint."""
 
+    def waiting(self) -> Mapping[str, int]:
+        """Tell how many jobs wait for each endpoint, as they were counted last."""
+
     def listen(self, heard: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
         """Be told of changes, on the event loop that asks; return how to stop that."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 from headrace.alone import service_of
@@ -20,10 +21,14 @@ from headrace.service import Service
 class Mounted:
     """A server as an ASGI application. It starts with its lifespan, or else on its first request.
 
+    Jobs need a file of their own here: name it with the setting `jobs_file`.
+
     An outer application never runs a mounted one's lifespan: give it `lifespan` itself.
     """
 
     def __init__(self, applications: Sequence[Application], settings: Settings) -> None:
+        if settings.jobs_file is None:  # several processes of the other server may have us each
+            settings = replace(settings, jobs=False)
         self._applications, self._settings = applications, settings
         self._service: Service | None = None
         self._opening: asyncio.Task[Service] | None = None

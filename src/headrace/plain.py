@@ -22,6 +22,8 @@ from headrace.errors import StartError
 from headrace.host import logs
 from headrace.host.applications import Kind
 from headrace.host.audit import Asker
+from headrace.host.beside import JOBS, jobs_path
+from headrace.host.inner import InnerLine
 from headrace.host.leftovers import at_work
 from headrace.host.listening import ACCEPTORS, Listening, WebSockets
 from headrace.host.settings import Settings
@@ -30,12 +32,14 @@ from headrace.host.tls import context_of
 from headrace.http.around import has_around, surrounded
 from headrace.http.body import Pace, Paced
 from headrace.http.guard import Guard
+from headrace.http.inner import Inwards
 from headrace.http.messages import App
 from headrace.http.plain_door import AsgiDoor, PlainDoor, Terms
 from headrace.http.plain_operations import PlainOperations
 from headrace.http.reception import access_log_of, received
 from headrace.http.shutdown import ShutdownApi
 from headrace.http.wsgi import Ways, Wsgi
+from headrace.model.handle import use_line
 from headrace.replica.lifespan import Lifespan
 
 log = logging.getLogger("headrace.server")
@@ -47,14 +51,24 @@ GOODBYE_S = 5.0
 class PlainService:
     """An app worker's life: `open`, `ready`, `stop`, `closed`."""
 
-    def __init__(self, target: str, kind: Kind, settings: Settings, shutdown_key: str = "") -> None:
+    def __init__(
+        self,
+        target: str,
+        kind: Kind,
+        settings: Settings,
+        shutdown_key: str = "",
+        inner: str = "",
+    ) -> None:
         """Make ready, inside the event loop that will run it; nothing is imported yet.
 
-        `shutdown_key` opens the shutdown API, if one was made for this server.
+        `shutdown_key` opens the shutdown API, if one was made for this server; `inner` is the
+        socket of the engine worker that has its jobs, if it has some.
         """
         loop = asyncio.get_running_loop()
         self._target, self._kind, self._settings = target, kind, settings
-        self._word = "loading"
+        self._word, self._inner = "loading", inner
+        if inner:
+            use_line(InnerLine(inner))
         self._before = frozenset(threading.enumerate())
         self._access = access_log_of(settings)
         self._lifespan: Lifespan | None = None
@@ -137,19 +151,19 @@ class PlainService:
     async def _door(self, app: Any) -> App:
         """Return the application with all that stands before it, once it is ready to serve."""
         settings = self._settings
-        ours = self._endpoints()
+        ours, below = self._endpoints(), self._pages()
         pace = Pace(
             settings.body_idle_timeout_s, settings.min_body_bytes_per_s, settings.max_body_bytes
         )
         if self._kind == "wsgi":
             self._wsgi = Wsgi(app, _ways(settings))
             guarded = Guard(Paced(self._wsgi, pace))
-            door: App = PlainDoor(guarded, ours, self._wsgi)
+            door: App = PlainDoor(guarded, ours, self._wsgi, below)
         else:
             self._lifespan = Lifespan(app)
             await self._lifespan.start()
             terms = Terms(settings.root_path, pace, not has_around(settings), self._lifespan.state)
-            door = PlainDoor(AsgiDoor(app, terms), ours)
+            door = PlainDoor(AsgiDoor(app, terms), ours, below=below)
         if has_around(settings):
             door = surrounded(door, settings)
         return received(door, settings, self._access)
@@ -157,6 +171,13 @@ class PlainService:
     def _endpoints(self) -> dict[str, App]:
         operations = PlainOperations(self._target, self._kind, __version__, self.status)
         return operations.endpoints() | self._shutdown.endpoints(is_alone=False)
+
+    def _pages(self) -> dict[str, App]:
+        """Return the pages of jobs: an application has every other path for itself."""
+        if not self._inner:
+            return {}
+        inwards = Inwards(self._inner, self._settings.max_body_bytes)
+        return dict.fromkeys((JOBS, jobs_path(self._settings)), inwards)
 
     def _ask_for_stop(self, asker: Asker) -> None:
         self.stop_asked(asker)

@@ -19,6 +19,7 @@ from headrace.host.sockets import address_of, bind, start_lines, url_of
 from headrace.model.application import DEFAULT, Application, labels_of
 from headrace.model.gathering import Target, Wish
 from headrace.model.handle import Handle, target_name
+from headrace.model.submit import Submit
 from headrace.replica.asyncio_end import new_loop
 from headrace.service import Service
 
@@ -112,6 +113,11 @@ class Running:
         """
         line = self._in_loop(lambda service: service.line())
         return Handle(target_name(target), line=line)
+
+    @property
+    def submit(self) -> Submit:
+        """Submit jobs from this program; it is used as `hr.submit` is within a server."""
+        return Submit(line=self._in_loop(lambda service: service.line()))
 
     def _change(self, work: Callable[[Service], Coroutine[Any, Any, None]]) -> None:
         loop, service = self._alive()

@@ -105,7 +105,7 @@ def serve_target(target: str, found: Found, settings: Settings) -> None:
 
     Raises StartError.
     """
-    if settings.debug and found.applications:
+    if settings.debug and found.app is None:
         serve(found.applications, settings)
     else:
         launch(target, found, settings)

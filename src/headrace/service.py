@@ -20,16 +20,20 @@ from headrace.doors import Doors
 from headrace.errors import SetupFailed
 from headrace.host import logs
 from headrace.host.audit import Asker
+from headrace.host.inner import PATH
 from headrace.host.listening import Listening, WebSockets
 from headrace.host.redescribing import read_again
 from headrace.host.settings import Settings
 from headrace.host.tls import context_of
 from headrace.host.watching import contents_of, imported_files
 from headrace.http.around import surrounded
+from headrace.http.inner import InnerSubmit
 from headrace.http.messages import App
 from headrace.http.operations import Operations
 from headrace.http.reception import access_log_of, received
 from headrace.http.shutdown import ShutdownApi
+from headrace.job_room import JobRoom
+from headrace.jobs.counter import Counter
 from headrace.memory.worker import WorkerMemory, shared_memory
 from headrace.model.application import Application, as_applications
 from headrace.model.faults import debugging
@@ -59,11 +63,12 @@ class Service(Watcher):
         anew: Read | None = None,
         *,
         shutdown_key: str = "",
+        is_beside: bool = False,
     ) -> None:
         """Put it together, inside the event loop that will run it; `anew` reads the targets again.
 
         Deployments alone are the default application. `shutdown_key` opens the shutdown API, if
-        one was made for this server.
+        one was made for this server. One that `is_beside` app workers has their jobs.
         """
         self._settings, self._anew = settings, anew
         engine = CheckedEngine() if settings.debug else Engine()
@@ -82,15 +87,19 @@ class Service(Watcher):
             generation.loaded.add_done_callback(self._tell_if_failed)
         self._drained: asyncio.Future[None] = loop.create_future()
         self._http: list[Listening] = []
-        self._doors = Doors(self.applications, settings, self.driver, self._shared)
+        self._jobs = JobRoom(self.applications, settings, self.driver, self._shared)
+        self._doors = Doors(self.applications, settings, self.driver, self._shared, self._jobs.jobs)
         self.applications.switched = self._follow
         self.applications.closing = self._doors.close
         self._desk = Desk(self.driver, self._timeout_s)
+        self._counter = Counter(self.driver, self._jobs.jobs, self._doors.job_url, self._desk.tell)
         self._line: LoopLine | None = None
         self.stop_asked: Callable[[Asker], object] = lambda _: self.stop()
         """Called where a client wants the whole server to end."""
         self._departure = Departure(self.driver, self._let_go)
         self._operations = self._open_own(shutdown_key)
+        if is_beside:
+            self._doors.ours = {**self._doors.ours, PATH: InnerSubmit(self._counter.reply)}
         self._doors.lead()
         self._access = access_log_of(settings)
         door = surrounded(self._doors.front, settings)
@@ -104,14 +113,19 @@ class Service(Watcher):
         )
         live = self._departure.live
         api = ShutdownApi(self._settings, shutdown_key, live, self._ask_for_stop)
-        operations.more, operations.applications = api.metrics, self.applications.status
+        operations.more = lambda: [*api.metrics(), *self._jobs.metrics()]
+        operations.applications, operations.jobs = self.applications.status, self._jobs.status
         doors.ours = operations.endpoints() | api.endpoints(is_alone=True)
         return operations
 
     # --- life ----------------------------------------------------------------------------
 
     async def open(self, *socks: socket.socket) -> None:
-        """Listen on these sockets, if there are any, and begin to load; `ready` tells the rest."""
+        """Listen on these sockets, if there are any, and begin to load; `ready` tells the rest.
+
+        Raises ConfigError for a file of jobs that is of no use.
+        """
+        await self._jobs.open(socks)
         if socks:
             tls = context_of(self._settings)
             limits = self._settings.limits()
@@ -136,6 +150,8 @@ class Service(Watcher):
         self._departure.ask(usual_s if grace_s is None else grace_s, delay_s)
 
     def _let_go(self) -> None:
+        self._doors.let_go()
+        self._jobs.drain()
         for listening in self._http:
             listening.let_go()
 
@@ -147,6 +163,7 @@ class Service(Watcher):
     async def closed(self) -> None:
         """Return when nothing is left: no request, no replica, no socket."""
         await self._drained
+        await self._jobs.close()
         await self.applications.closed()
         for listening in self._http:
             await listening.close()
@@ -186,7 +203,9 @@ class Service(Watcher):
 
     def replica_ready(self, replica: ReplicaId) -> None:
         """See `Watcher`."""
-        self.applications.of_replica(replica).replica_ready(replica)
+        generation = self.applications.of_replica(replica)
+        generation.replica_ready(replica)
+        self._jobs.replica_ready(DeploymentId(replica.rpartition("/")[0]))
         self._look()
 
     def replica_gone(self, replica: ReplicaId, why: Why, words: str) -> None:
@@ -248,6 +267,7 @@ class Service(Watcher):
     def _follow(self) -> None:
         """Lead to what is served now, and say so."""
         self._doors.lead()
+        self._jobs.follow()
         self._operations.changed()
 
     # --- words -----------------------------------------------------------------------------

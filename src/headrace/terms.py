@@ -49,6 +49,19 @@ def to_debug(served: Served) -> Served:
     return msgspec.structs.replace(served, options=options)
 
 
+def with_workers(served: Served, settings: Settings) -> Served:
+    """Return a deployment of functions with as many replicas as the settings say, if no option."""
+    if served.kind != "job" or "replicas" in served.options.given:
+        return served
+    options = replace(served.options, replicas=settings.job_workers)
+    return msgspec.structs.replace(served, options=options)
+
+
+def _waits(served: Served, settings: Settings) -> bool:
+    """Tell whether requests wait for their deployment to be loaded; jobs have the time."""
+    return served.kind == "job" or settings.while_loading == "wait"
+
+
 def _batches(served: Served) -> BatchPolicy:
     if not served.batched:
         return BatchPolicy(served.batch_size)
@@ -102,7 +115,7 @@ def policy_of(served: Served, settings: Settings) -> Policy:
         keeps_pace=served.kind == "model",
         send_ahead=not served.streams,
         cancel_grace_s=options.cancel_grace_s if stops else None,
-        load=load_policy(options, waits=settings.while_loading == "wait"),
+        load=load_policy(options, waits=_waits(served, settings)),
         scale=_scale(options),
         health=_health(served),
         multiplexed=served.multiplexed,

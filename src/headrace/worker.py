@@ -239,7 +239,7 @@ class Worker:
         if plan.app is not None:
             from headrace.plain import PlainService  # noqa: PLC0415
 
-            return PlainService(plan.target, plan.app, settings, plan.shutdown_key)
+            return PlainService(plan.target, plan.app, settings, plan.shutdown_key, plan.inner)
         from headrace.deploying import Deploying  # noqa: PLC0415
 
         self._deploying = Deploying(plan, settings, self._channel.say)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from headrace.core.messages import Outcome, ReplicaId, RequestId, Serial, Why
-from headrace.core.records import Origin, Policy
+from headrace.core.records import Lower, Origin, Policy
 from tests.core.scripted import Scripted, Sent
 
 
@@ -29,6 +29,8 @@ class Request:
     outcome: Outcome | None = None
     at: tuple[ReplicaId, Serial] | None = None
     deaths: list[Why] = field(default_factory=list)
+    lower: Lower | None = None
+    has_left: bool = False
 
     @property
     def suspect(self) -> bool:
@@ -54,7 +56,14 @@ class Books:
         ]
 
     def waiting(self, deployment: str) -> list[Request]:
-        return [request for request in self.live(deployment) if request.at is None]
+        """Return those who wait, but for those behind them."""
+        there = [request for request in self.live(deployment) if request.at is None]
+        return [request for request in there if request.lower is None or request.suspect]
+
+    def behind(self, deployment: str) -> list[Request]:
+        """Return those who wait in the background."""
+        there = [request for request in self.live(deployment) if request.at is None]
+        return [request for request in there if request.lower is not None and not request.suspect]
 
     @property
     def served(self) -> list[str]:
@@ -130,6 +139,7 @@ class Books:
             for call in copy.own
             if call not in copy.begun_as_told
             for number in call.requests
+            if self.requests[number].lower is None
         ]
         return [*self.waiting(deployment), *ahead]
 
@@ -138,7 +148,8 @@ class Books:
 
     def may_run_again(self, request: Request) -> bool:
         crashes = request.deaths.count(Why.CRASHED)
-        allowed = self.policies[request.deployment].retry_on_crash and not request.streamed
+        allowed = self.policies[request.deployment].retry_on_crash and request.lower is None
+        allowed = allowed and not request.streamed
         return allowed and crashes < 2 and len(request.deaths) - crashes < 3
 
     def leave(self, call: Sent, copy: Scripted) -> list[Request]:

@@ -62,9 +62,12 @@ def sent(world: World, copy: Scripted, requests: list[Request]) -> None:
     assert {request.model_id for request in requests} == {first.model_id}
     if first.suspect:
         return
-    line = [r for r in world.waiting(name) if not r.suspect and r.model_id == first.model_id]
+    there = world.waiting(name) if first.lower is None else world.behind(name)
+    line = [r for r in there if not r.suspect and r.model_id == first.model_id]
     line = [r for r in line if r.id not in world.just_back]
     assert requests == line[: len(requests)], "of those who want a model, the eldest go first"
+    if first.lower is not None:
+        return  # it takes what is left, wherever that is
     if not first.model_id or first.model_id in known(world, copy):
         return
     others = [other for other in open_ones(world, name) if other is not copy]

@@ -30,7 +30,7 @@ def stream(world: World, copy: Scripted, pick: int, *, ends: bool) -> None:
         return
     idle_s = world.policies[request.deployment].item_timeout_s
     request.streamed = True
-    if idle_s is not None:
+    if idle_s is not None and request.lower is None:
         request.deadline = min(request.latest, world.now + idle_s)
     request.taken += 3
     world.tell(streaming.took(world.engine, request.id, 3, world.now))

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
-from headrace.core.records import Origin
+from headrace.core.records import Lower, Origin
+from tests.core import behind
 from tests.core.changing import retire, scale
 from tests.core.many import MODELS, hold
 from tests.core.parts import stream
 from tests.core.scripted import Scripted
-from tests.core.walk import PASSING_S, POLICIES, TOGETHER, TOOK_S, WAIT_S, walk
+from tests.core.walk import LOWERS, PASSING_S, POLICIES, TOGETHER, TOOK_S, WAIT_S, walk
 from tests.core.world import World
 
 SOAK = "TESTS_SOAK" in os.environ
@@ -72,6 +73,15 @@ class AnyOrder(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.world.served))
         for _ in range(count):
             self.world.arrive(name, wait_s)
+        self.over(ends=ends)
+
+    @rule(data=st.data(), count=st.integers(1, 4), lower=st.sampled_from(LOWERS), ends=ENDS)
+    def arrive_behind(self, data: st.DataObject, count: int, lower: Lower, *, ends: bool) -> None:
+        if not self.world.served:
+            return
+        name = data.draw(st.sampled_from(self.world.served))
+        for _ in range(count):
+            behind.arrive(self.world, name, lower)
         self.over(ends=ends)
 
     @precondition(lambda self: self.world.last)

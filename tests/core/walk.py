@@ -8,7 +8,8 @@ from random import Random
 
 from headrace.core.batching import BatchPolicy
 from headrace.core.messages import ReplicaId, RequestId, Serial, Why
-from headrace.core.records import Origin, Policy
+from headrace.core.records import Lower, Origin, Policy
+from tests.core import behind
 from tests.core.changing import retire, scale
 from tests.core.many import MODELS, hold
 from tests.core.parts import stream
@@ -38,6 +39,7 @@ TOGETHER += [["many"], ["many-tasks"], ["many-batched"]]
 TOGETHER += [["hasty"], ["left", "alone"], ["large"], ["streams"], ["stepped", "tasks"]]
 TOOK_S = [0.0, 0.0003, 0.001, 0.004, 0.1, 2.0]
 PASSING_S = [0.0, 0.0005, 0.002, 0.005, 0.02, 0.3, 1.0, 11.0]
+LOWERS = [Lower(), Lower(), Lower(0.01), Lower(5.0), Lower(is_suspect=True)]
 WAIT_S = [-1.0, 0.0, 0.01, 1.0, 30.0, 60.0, 60.0, 60.0]
 
 
@@ -64,11 +66,9 @@ def walk(seed: int, steps: int) -> World:
 def happen(world: World, chance: Random, took_s: float) -> None:
     """Let one thing happen."""
     dice = chance.random()
-    if dice < 0.3 and world.served:
-        name = chance.choice(world.served)
-        for _ in range(chance.randint(1, 6)):
-            world.arrive(name, chance.choice(WAIT_S), origin_of(world, chance))
-    elif dice < 0.35 and world.last:
+    if dice < 0.33 and world.served:
+        come(world, chance, in_background=dice < 0.06)
+    elif dice < 0.36 and world.last:
         world.hang_up(RequestId(chance.randint(max(1, world.last - 10), world.last)))
     elif dice < 0.75 and world.replicas:
         happen_to_replica(world, chance, took_s)
@@ -80,6 +80,16 @@ def happen(world: World, chance: Random, took_s: float) -> None:
         world.pass_time(chance.choice(PASSING_S))
     else:
         world.ask_to_stop(chance.choice([0.0, 1.0, 30.0]))
+
+
+def come(world: World, chance: Random, *, in_background: bool) -> None:
+    """Let a few come together."""
+    name = chance.choice(world.served)
+    for _ in range(chance.randint(1, 6)):
+        if in_background:
+            behind.arrive(world, name, chance.choice(LOWERS))
+        else:
+            world.arrive(name, chance.choice(WAIT_S), origin_of(world, chance))
 
 
 def change(world: World, chance: Random) -> None:

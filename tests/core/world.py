@@ -18,6 +18,7 @@ from headrace.core.messages import (
     Again,
     DeploymentId,
     Drained,
+    Due,
     Evict,
     Examine,
     FleetAction,
@@ -25,6 +26,8 @@ from headrace.core.messages import (
     Grant,
     Interrupt,
     Kill,
+    Left,
+    LowerAction,
     Outcome,
     Recall,
     ReplicaId,
@@ -43,7 +46,7 @@ from headrace.core.messages import (
 from headrace.core.phases import Phase
 from headrace.core.records import Origin, Policy
 from headrace.errors import CallToAncestor, Draining, QueueFull, Refused, StillLoading
-from tests.core import changing, hanging, many
+from tests.core import behind, changing, hanging, many
 from tests.core.books import Books, Request
 from tests.core.scripted import Fate, Scripted, Sent
 
@@ -72,6 +75,7 @@ class World(Books):
             str, tuple[float, float]
         ] = {}  # the last end of a call, the longest call
         self.load_s: dict[str, float] = {}  # of one more model in a replica
+        self.passed: dict[str, int] = {}  # how many went past those in the background
         self.just_back: set[RequestId] = set()  # after the engine had decided what to send
         self.cause: object = None  # what the current event may settle requests for
         for name, policy in policies.items():
@@ -103,8 +107,9 @@ class World(Books):
             assert actions == [Settle(number, Outcome.CANCELLED)], "it asked for nobody"
             return
         assert expected is None
-        assert len(actions) <= 1, "a lone request may be sent at once, and nothing else"
-        assert all(type(action) is Send for action in actions)
+        others = self.behind(deployment)
+        assert len(actions) <= 1 or others, "a lone request may be sent at once, and nothing else"
+        assert all(type(action) in (Send, Due) for action in actions)
         latest = self.now + wait_s
         if origin is not None and not origin.detached:
             latest = min(latest, max(map(self.ends_by, self.runs_any(origin))))
@@ -223,6 +228,7 @@ class World(Books):
         assert self.drained == 1
         assert not self.live()
         assert not self.engine.tickets
+        behind.all_left(self)
 
     def hand_over_early(self, copy: Scripted) -> None:
         """Return what was recalled while the call before it still runs, as inline replicas do."""
@@ -309,7 +315,7 @@ class World(Books):
                     self.settled(self.requests[request], outcome, place)
                 case Recall(replica, serial):
                     self.recalled(self.replicas[replica], serial)
-                case Stop() | Grant() | Interrupt():
+                case Stop() | Grant() | Interrupt() | Due() | Left():
                     self.do_to_call(action)
                 case WakeAt(when):
                     assert self.now < when, "it would ring without end"
@@ -319,7 +325,10 @@ class World(Books):
                 case _:
                     self.do_to_replicas(action)
 
-    def do_to_call(self, action: Stop | Grant | Interrupt) -> None:
+    def do_to_call(self, action: Stop | Grant | Interrupt | LowerAction) -> None:
+        if isinstance(action, Due | Left):
+            behind.heard(self, action)
+            return
         copy = self.replicas[action.replica]
         call = copy.calls[action.serial]
         if isinstance(action, Interrupt):
@@ -391,7 +400,8 @@ class World(Books):
         if copy.policy.multiplexed:
             many.sent(self, copy, known)
         else:
-            self.go_in_order(copy, known)
+            behind.go_in_order(self, copy, known)
+        behind.share(self, copy, known)
         aboard = [self.requests[n] for call in copy.own for n in call.requests]
         if known[0].suspect:
             assert len(known) == 1
@@ -400,15 +410,6 @@ class World(Books):
         copy.receive(serial, requests)
         for request in known:
             request.at = (copy.id, serial)
-
-    def go_in_order(self, copy: Scripted, known: list[Request]) -> None:
-        line = [r for r in self.waiting(copy.deployment) if r.suspect == known[0].suspect]
-        line = [r for r in line if r.id not in self.just_back]
-        assert known == line[: len(known)] or known[0].suspect, "the eldest go first"
-        if copy.leaf and copy.calls:
-            there = [c for c in self.staying(copy.deployment) if c.ready and not c.doomed]
-            idle = [c for c in there if not (c.calls or c.silent)]
-            assert not idle or known[0].suspect, "another one has nothing to do"
 
     def settled(self, request: Request, outcome: Outcome, place: int) -> None:
         assert request.outcome is None, "it ends once"
@@ -424,10 +425,12 @@ class World(Books):
                 assert self.now >= request.deadline
             case Outcome.CUT:
                 assert self.now >= min(self.stop_by, self.leave_by.get(request.deployment, inf))
-            case Outcome.LOST:
+            case Outcome.LOST | Outcome.BLAMED:
                 assert isinstance(self.cause, tuple)
                 assert request.id in self.cause[1]
                 assert not self.may_run_again(request)
+                if outcome is Outcome.BLAMED:
+                    behind.blamed(request, self.cause)
             case Outcome.UNREADY:
                 raise AssertionError("every model is loaded here at once: see resting.py")
             case _:
@@ -479,6 +482,7 @@ class World(Books):
     def nothing_lies_before(self, copy: Scripted) -> None:
         """Hold the engine to it that a replica with room was sent what is ripe."""
         name, policy = copy.deployment, copy.policy
+        behind.nothing_lies_before(self, copy)
         if policy.multiplexed:
             many.nothing_lies_before(self, copy)
             return

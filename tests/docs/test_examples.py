@@ -43,8 +43,15 @@ ASKED: dict[str, tuple[dict[str, Any], Any]] = {
 
 def test_every_example_is_asked() -> None:
     applications = {"flask_app.py", "flask_conf.py", "fastapi_lifespan.py", "image_model.py"}
+    jobs = {"task_scheduled.py", "embedding_jobs.py"}
     graphs = {"image_pipeline.py", "model_multiplexer.py", "voice_activity.py"}
-    elsewhere = {"shutdown.py", "streaming.py", *applications, *graphs}  # in files of their own
+    elsewhere = {
+        "shutdown.py",
+        "streaming.py",
+        *applications,
+        *graphs,
+        *jobs,
+    }  # in files of their own
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(ASKED) | elsewhere
 
 

@@ -41,6 +41,12 @@ ROUTES = [
     "rows",
 ]
 OPERATIONS = ("health/live", "health/ready", "health", "info", "metrics", "routes", "docs")
+JOBS = [
+    *(("GET", page) for page in ("", "/{job}", "/{job}/result", "/{job}/events")),
+    *(("POST", page) for page in ("", "/{job}/cancel", "/{job}/retry")),
+    ("PUT", "/{job}"),
+    ("DELETE", "/{job}"),
+]
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -61,7 +67,8 @@ def document(border: Program) -> Any:
 
 
 def test_every_model_is_tried(document: Any) -> None:
-    models = {path[1:] for path, item in document.raw_schema["paths"].items() if "post" in item}
+    posts = {path: item.get("post") for path, item in document.raw_schema["paths"].items()}
+    models = {path[1:] for path, post in posts.items() if post and "models" in post["tags"]}
     assert models == {*ROUTES, RAISES_ON_PURPOSE}
 
 
@@ -73,6 +80,11 @@ def test_a_model_answers_as_the_document_says(document: Any, route: str) -> None
 @pytest.mark.parametrize("route", OPERATIONS)
 def test_an_operation_answers_as_the_document_says(document: Any, route: str) -> None:
     hold_to_it(document[f"/-/{route}"]["GET"])
+
+
+@pytest.mark.parametrize(("method", "page"), JOBS)
+def test_a_page_of_jobs_answers_as_the_document_says(document: Any, method: str, page: str) -> None:
+    hold_to_it(document[f"/jobs{page}"][method])
 
 
 def hold_to_it(operation: Any) -> None:

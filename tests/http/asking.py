@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Unpack
@@ -81,13 +82,13 @@ class Loading(hr.Model):
 
 @contextlib.asynccontextmanager
 async def opened(
-    *models: type[hr.Model], **settings: Unpack[SettingWords]
+    *models: type[hr.Model], sock: socket.socket | None = None, **settings: Unpack[SettingWords]
 ) -> AsyncIterator[Service]:
     """Open a service of these models, with gates of its own; close it at the end."""
     gates.clear()
     gates.update({name: Gate() for name in ("a", "b", "c", "setup")})
     service = Service([describe(model) for model in models], settle(settings))
-    await service.open()
+    await service.open(*([] if sock is None else [sock]))
     try:
         yield service
     finally:
@@ -99,10 +100,10 @@ async def opened(
 
 @contextlib.asynccontextmanager
 async def ready(
-    *models: type[hr.Model], **settings: Unpack[SettingWords]
+    *models: type[hr.Model], sock: socket.socket | None = None, **settings: Unpack[SettingWords]
 ) -> AsyncIterator[tuple[Service, httpx2.AsyncClient]]:
     """Open a service, wait until it is ready, and give a client of it."""
-    async with opened(*models, **settings) as service:
+    async with opened(*models, sock=sock, **settings) as service:
         await asyncio.wait_for(service.ready, PATIENCE_S)
         async with client_of(service) as client:
             yield service, client
@@ -129,7 +130,13 @@ class RawClient:
     """An ASGI server's side of one request: it can leave in the middle."""
 
     def __init__(
-        self, service: Service, path: str, body: bytes, headers: Mapping[str, str] | None = None
+        self,
+        service: Service,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        more: bool = False,
     ) -> None:
         raw = [(b"content-type", b"application/json")]
         raw += [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
@@ -142,7 +149,7 @@ class RawClient:
         }
         self.sent: list[Any] = []
         self._coming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._coming.put_nowait({"type": "http.request", "body": body})
+        self._coming.put_nowait({"type": "http.request", "body": body, "more_body": more})
         self.task = asyncio.ensure_future(service.app(scope, self._coming.get, self._send))
 
     async def _send(self, message: Any) -> None:

@@ -83,7 +83,8 @@ def test_it_is_served_at_its_path_and_its_alias() -> None:
 
 def test_each_of_our_own_paths_that_the_document_names_answers() -> None:
     (told,) = get("/-/openapi.json")
-    ours = [path for path, item in told.json()["paths"].items() if "get" in item]
+    paths = told.json()["paths"].items()
+    ours = [path for path, item in paths if "get" in item and "{" not in path]
     assert [(path, reply.status_code) for path, reply in zip(ours, get(*ours), strict=True)] == [
         (path, 200) for path in ours
     ]

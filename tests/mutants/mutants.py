@@ -180,15 +180,16 @@ MUTANTS = (
     ),
     Mutant(
         "the eldest of a batch waits no longer than it may",
-        "engine.py",
-        "if not count:\n                self.wake(again_at)",
-        "if not count:\n                pass",
+        "filling.py",
+        "if not count:\n            register.wake(again_at)",
+        "if not count:\n            pass",
     ),
     Mutant(
         "the time when a busy replica opens is not slept through",
-        "engine.py",
-        "self.wake(routing.opens_at(copies, now))\n                return\n            copy,",
-        "return\n            copy,",
+        "filling.py",
+        "register.wake(routing.opens_at(copies, now))\n            return\n        copy, room = "
+        "chosen\n        count,",
+        "return\n        copy, room = chosen\n        count,",
     ),
     Mutant(
         "what waits behind a call that overruns is taken back",
@@ -278,7 +279,7 @@ MUTANTS = (
     Mutant(
         "the queue's bound counts what is taken back once",
         "records.py",
-        "        else:\n            self.pool.sent -= len(call.tickets)\n",
+        "        else:\n            self.pool.sent -= len(call.tickets) - call.background\n",
         "",
     ),
     Mutant(
@@ -386,7 +387,7 @@ MUTANTS = (
     Mutant(
         "an application's silence is its own affair",
         "records.py",
-        "(policy.keeps_pace or not self.streamed)",
+        "policy.keeps_pace or not self.streamed",
         "True",
     ),
     Mutant(
@@ -518,7 +519,7 @@ MUTANTS = (
     Mutant(
         "a slow first call says nothing of what calls cost",
         "records.py",
-        "            if not is_first:",
+        "            if call.serial > 1:",
         "            if True:",
     ),
     Mutant(
@@ -1043,5 +1044,79 @@ MUTANTS = (
         "schedules.py",
         "if forerunner in LIVE and not schedule.overlaps:",
         "if False:",
+    ),
+    Mutant(
+        "who waits in the background has a tenth",
+        "sharing.py",
+        "DEBT = SHARE / (1 - SHARE)",
+        "DEBT = 0.0",
+        dear=True,
+    ),
+    Mutant(
+        "online goes first",
+        "sharing.py",
+        "online = min(waiting, room - owed)",
+        "online = max(0, room - behind)",
+        dear=True,
+    ),
+    Mutant(
+        "slow calls of the background are not sent ahead",
+        "sharing.py",
+        "0 <= copy.pool.pace.t_s <= sending.WINDOW_S",
+        "True",
+    ),
+    Mutant(
+        "a tenth of the slots stays free for online",
+        "sharing.py",
+        "policy.slots - int(policy.slots * SHARE) if",
+        "policy.slots if",
+    ),
+    Mutant(
+        "the time of a background request begins when it is sent",
+        "background.py",
+        "Ticket(request, pool, now, inf, model_id=model_id)",
+        "Ticket(request, pool, now, now + lower.limit_s, model_id=model_id)",
+    ),
+    Mutant(
+        "a background request is not run again by the engine",
+        "background.py",
+        "ticket.lower, ticket.repeatable = lower, False",
+        "ticket.lower = lower",
+    ),
+    Mutant(
+        "a suspect of the background runs alone",
+        "background.py",
+        "    if lower.is_suspect:\n        ticket.deaths = _SUSPECT\n",
+        "",
+    ),
+    Mutant(
+        "what nothing runs any more is told of",
+        "register.py",
+        "            out.append(Left(ticket.id))\n",
+        "",
+    ),
+    Mutant(
+        "a death is blamed on what ran alone",
+        "poison.py",
+        "why is Why.CRASHED and len(begun) == 1 and len(call.tickets) == 1",
+        "why is Why.CRASHED",
+    ),
+    Mutant(
+        "the queue's bound is for online requests",
+        "records.py",
+        "        self.pool.sent += len(call.tickets) - call.background\n",
+        "        self.pool.sent += len(call.tickets)\n",
+    ),
+    Mutant(
+        "nobody is owed what was sent before they came",
+        "records.py",
+        "            self.owed = 0.0  # to those who were there before\n",
+        "            self.owed = 1.0\n",
+    ),
+    Mutant(
+        "a stop takes no background requests",
+        "background.py",
+        "    if ends(engine, pool):\n        raise",
+        "    if False:\n        raise",
     ),
 )

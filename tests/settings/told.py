@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from headrace.settings.table import TABLE, Setting
+from headrace.settings.setting import Setting
+from headrace.settings.table import TABLE
 
 ODD = {"debug", "host", "port", "bind"}
 """Settings that others depend on."""
@@ -14,6 +15,7 @@ SAMPLES: dict[str, st.SearchStrategy[Any]] = {
     "trusted_proxies": st.sampled_from([(), ("*",), ("10.0.0.0/8", "::1")]),
     "shutdown_allow": st.sampled_from([(), ("10.0.0.0/8", "::1")]),
     "shutdown_path": st.sampled_from(["/shutdown", "/stop/it"]),
+    "jobs_path": st.sampled_from(["/jobs", "/later/on"]),
     "root_path": st.sampled_from(["", "/api"]),
     "reload_at": st.sampled_from(["0 4 * * *", "*/5 1-3 * * MON"]),
     "cors_origins": st.sampled_from([(), ("*",), ("https://a.example", "http://b.example:8080")]),

@@ -8,6 +8,8 @@ from typing import Any, assert_type
 import httpx2
 
 import headrace as hr
+from headrace.client.records import JobRecord, Result
+from headrace.core.jobs import Status
 from headrace.testing import Client, check_isolation
 
 
@@ -153,3 +155,42 @@ def a_graph_is_bound() -> None:
     hr.bind(Front, handle)
     with hr.start(bound, port=0) as running:
         assert_type(running.handle(Plain), hr.Handle)
+
+
+def a_client_knows_its_jobs() -> None:
+    with hr.JobsClient("http://127.0.0.1:8000", "a key", patience_s=5.0) as client:
+        assert_type(client, hr.JobsClient)
+        job = client.submit("/predict", {"a": 1}, priority=-5, delay_s=1.5, headers={"X-A": "b"})
+        assert_type(job.id, str)
+        assert_type(job.status, Status)
+        assert_type(job.is_over, bool)
+        assert_type(client.get(job.id, wait_s=1.0), JobRecord)
+        assert_type(client.wait(job.id, 10.0, seen=print), JobRecord)
+        assert_type(client.result(job.id), Any)
+        assert_type(client.response(job.id), Result)
+        assert_type(list(client.list("failed", "/predict")), list[JobRecord])
+        assert_type([each.kind for each in client.events(job.id)], list[str])
+        client.put("mine", "/predict", content=b"raw", content_type="image/png")
+        client.delete(client.cancel(client.retry(job.id).id).id)
+
+
+@hr.job
+def add(a: int, b: int = 2, context: hr.Context | None = None) -> int:
+    return a + b
+
+
+@hr.job(max_attempts=5, timeout_s=None, cron="0 4 * * *", retry_safe=False)
+async def nightly() -> None: ...
+
+
+def a_job_is_still_its_function() -> None:
+    assert_type(add(1), int)
+    assert_type(hr.submit(add, 1, b=3), hr.Job)
+    assert_type(hr.submit("/predict", {"a": 1}).url, str)
+    assert_type(hr.submit.options(delay_s=1.5, key="order-7")(nightly).is_new, bool)
+
+
+async def a_job_is_awaited_on_a_loop() -> None:
+    job = await hr.submit(add, 1)
+    assert_type(job, hr.Job)
+    assert_type(job.id, str)

@@ -79,3 +79,31 @@ async def wrong_batches(thing: Gathers) -> None:
     await thing.double([1])  # expect
     thing.load(5)  # expect
     thing.load().predikt(1)  # expect
+
+
+def wrong_jobs(client: hr.JobsClient) -> None:
+    hr.JobsClient()  # expect
+    client.submit(5)  # expect
+    client.submit("/predict", 1, priority="high")  # expect
+    client.submit("/predict", 1, delay=1)  # expect
+    client.get("job").cancel()  # expect
+    client.wait("job", "soon")  # expect
+
+
+@hr.job(max_attempt=3)  # expect
+def core(a: int) -> int:
+    return a
+
+
+@hr.job
+def good(a: int) -> int:
+    return a
+
+
+def wrong_submissions() -> None:
+    hr.submit(good, "one")  # expect
+    hr.submit(good)  # expect
+    hr.submit(5)  # expect
+    hr.submit.options(delay=1)(good, 1)  # expect
+    hr.submit(good, 1).status()  # expect
+    good("one")  # expect

@@ -12,7 +12,7 @@ class Commands(click.Group):
 
     names = (
         *("serve", "status", "deploy", "delete", "reload", "stop"),
-        *("check", "export", "demo"),
+        *("jobs", "check", "export", "demo"),
     )
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from headrace.settings.flags import FLAGS, SHORT, grouped, metavar, told
-from headrace.settings.table import Setting
+from headrace.settings.setting import Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,12 +9,12 @@ from math import inf, isclose
 
 from headrace.core import (
     family,
-    gathering,
+    filling,
     growing,
-    multiplexing,
     poison,
     routing,
     sending,
+    sharing,
     stopping,
     tending,
     waking,
@@ -24,7 +24,7 @@ from headrace.core.engine import Engine
 from headrace.core.fleet import STAYING, is_unwell
 from headrace.core.loading import Presence
 from headrace.core.phases import Phase
-from headrace.core.records import Copy, Pool, Ticket
+from headrace.core.records import Call, Copy, Pool, Ticket
 from headrace.core.replicas import State
 
 
@@ -49,6 +49,7 @@ def _broken(engine: Engine) -> Iterator[str]:
     for pool in engine.pools.values():
         yield from _pool(pool)
         yield from _doomed(pool)
+        yield from _shares(pool)
         yield from _numbers(pool)
         for copy in pool.copies.values():
             yield from _counters(copy)
@@ -68,9 +69,11 @@ def _place(ticket: Ticket) -> Iterator[str]:
         yield f"{name} and still remembered"
     suspected = poison.is_suspect(ticket.deaths)
     waits = ticket.phase is Phase.WAITING
-    lines = (ticket.id in ticket.pool.waiting, ticket.id in ticket.pool.suspects)
-    if lines != (waits and not suspected, waits and suspected):
-        yield f"{name}, in the queue and among the suspects: {lines}"
+    pool, lower = ticket.pool, ticket.lower is not None
+    lines = tuple(ticket.id in line for line in (pool.waiting, pool.behind, pool.suspects))
+    usual = waits and not suspected
+    if lines != (usual and not lower, usual and lower, waits and suspected):
+        yield f"{name}, in the queue, behind it, among the suspects: {lines}"
     call = ticket.call
     if (call is None) != (ticket.phase is Phase.WAITING):
         yield f"{name}, in a call: {call is not None}"
@@ -102,7 +105,7 @@ def _pool(pool: Pool) -> Iterator[str]:
     if pool.live < pool.queued:
         yield f"{pool.id} counts {pool.live} requests, and {pool.queued} of them are queued"
     calls = [call for copy in pool.copies.values() for call in copy.calls.values()]
-    sent = sum(len(call.tickets) for call in calls if not call.claimed and not call.recalled)
+    sent = sum(_online(call) for call in calls if not call.claimed and not call.recalled)
     if sent != pool.sent:
         yield f"{pool.id} counts {pool.sent} sent, has {sent}"
     unclaimed = [
@@ -111,11 +114,15 @@ def _pool(pool: Pool) -> Iterator[str]:
     queued = [*pool.waiting.values(), *pool.suspects.values(), *unclaimed]
     if (size_bytes := sum(ticket.size_bytes for ticket in queued)) != pool.queued_bytes:
         yield f"{pool.id} counts {pool.queued_bytes} queued bytes, has {size_bytes}"
-    for line in (pool.waiting, pool.suspects):
+    for line in (pool.waiting, pool.suspects, pool.behind):
         if any(ticket.phase is not Phase.WAITING for ticket in line.values()):
             yield f"{pool.id} queues a request that does not wait"
         if any(elder > younger for elder, younger in pairwise(line)):
             yield f"{pool.id} does not queue by age: {list(line)}"
+
+
+def _online(call: Call) -> int:
+    return sum(ticket.lower is None for ticket in call.tickets)
 
 
 def _counters(copy: Copy) -> Iterator[str]:
@@ -171,6 +178,20 @@ def _calls(copy: Copy) -> Iterator[str]:
             yield f"call {call.serial} of {copy.id} was given up, and somebody waits for it"
 
 
+def _shares(pool: Pool) -> Iterator[str]:
+    """What is said of the lower class: see core/sharing.py."""
+    lowers = [ticket for line in (pool.behind, pool.suspects) for ticket in line.values()]
+    calls = [call for copy in pool.copies.values() for call in copy.calls.values()]
+    sent = [ticket for call in calls if not call.recalled for ticket in call.tickets]
+    there = sum(ticket.lower is not None for ticket in [*lowers, *sent])
+    if there != pool.lowers:
+        yield f"{pool.id} counts {pool.lowers} in the background, has {there}"
+    if any(call.background != len(call.tickets) - _online(call) for call in calls):
+        yield f"{pool.id} has a call that counts others in the background than it has"
+    if not 0 <= pool.owed <= sharing.most_owed(pool):
+        yield f"{pool.id} owes {pool.owed} places to those in the background"
+
+
 def _doomed(pool: Pool) -> Iterator[str]:
     doomed = [copy.id for copy in pool.copies.values() if copy.state is State.DOOMED]
     if len(doomed) > 1:
@@ -221,12 +242,13 @@ def _left_lying(engine: Engine, now: float) -> Iterator[str]:
 
 def _ripe(pool: Pool, now: float) -> Iterator[str]:
     if pool.policy.multiplexed:
-        upcoming = multiplexing.next_call(pool, routing.open_copies(pool), now)
+        upcoming = filling.next_by_model(pool, routing.open_copies(pool), now)
         if upcoming.copy is not None:
             yield f"{pool.id} left a call for {upcoming.copy.id} lying"
         return
     chosen = routing.choose(routing.open_copies(pool), now)
-    if pool.waiting and chosen is not None and gathering.weigh(pool, *chosen, now)[0]:
+    mix = sharing.Mix(0, 0) if chosen is None else sharing.weigh(pool, *chosen, now)
+    if mix.online + mix.background:
         yield f"{pool.id} left a ripe batch lying"
 
 
@@ -245,7 +267,7 @@ def _due_times(engine: Engine, now: float) -> Iterator[float]:
             yield growing.due_at(pool)
             yield tending.due_at(pool)
         yield min(map(sending.overrun_at, pool.copies.values()), default=inf)
-        if pool.waiting:
+        if pool.waiting or pool.behind:
             yield _moves_at(pool, now)
 
 
@@ -253,11 +275,11 @@ def _moves_at(pool: Pool, now: float) -> float:
     """When time alone lets the eldest go."""
     copies = routing.open_copies(pool)
     if pool.policy.multiplexed:
-        return multiplexing.next_call(pool, copies, now).again_at
+        return filling.next_by_model(pool, copies, now).again_at
     chosen = routing.choose(copies, now)
     if chosen is None:
-        eldest = next(iter(pool.waiting.values())).arrived
+        eldest = next(iter((pool.waiting or pool.behind).values())).arrived
         is_full = len(pool.waiting) >= pool.size
         ripe_at = now if is_full else eldest + pool.policy.batch.max_wait_s
         return max(routing.opens_at(copies, now), ripe_at)
-    return gathering.weigh(pool, *chosen, now)[1]
+    return sharing.weigh(pool, *chosen, now).again_at

@@ -20,10 +20,8 @@ from headrace.core import (
     admission,
     closing,
     family,
-    gathering,
+    filling,
     growing,
-    multiplexing,
-    queueing,
     routing,
     sending,
     stopping,
@@ -39,7 +37,6 @@ from headrace.core.messages import (
     Outcome,
     ReplicaId,
     RequestId,
-    Send,
     Serial,
     Settle,
     WakeAt,
@@ -48,9 +45,8 @@ from headrace.core.messages import (
 from headrace.core.phases import (
     RUNNING,
     after_release,
-    after_send,
 )
-from headrace.core.records import NONE, Call, Copy, Origin, Policy, Pool, Ticket
+from headrace.core.records import NONE, Copy, Origin, Policy, Pool, Ticket
 from headrace.core.register import Register
 from headrace.core.replicas import State
 from headrace.errors import ImpossibleStep
@@ -115,7 +111,7 @@ class Engine(Register):
             self.alarm = deadline
         out: list[Action] = []
         if len(pool.waiting) == 1 and now < deadline and routing.has_idle(pool):
-            self._fill(pool, now, out)
+            filling.fill(self, pool, now, out)
         return out
 
     def hung_up(self, request: RequestId, now: float) -> list[Action]:
@@ -141,7 +137,7 @@ class Engine(Register):
             copy.count_out(call)
             copy.pool.used_at = now
             if not call.given_up:  # cut short, it says nothing of the pace
-                copy.pool.learn(len(call.tickets), took_s, now, is_first=serial == 1)
+                copy.pool.learn(call, took_s, now)
             for place, ticket in enumerate(call.tickets):
                 if ticket.phase is RUNNING:
                     out.append(Settle(ticket.id, ANSWERED, place))
@@ -289,9 +285,9 @@ class Engine(Register):
         if rang or pool.given_up:
             self._look_after(pool, now, out)
         if pool.suspects:
-            self._try_suspects(pool, now, out)
-        if pool.waiting:
-            self._fill(pool, now, out)
+            filling.try_suspects(self, pool, now, out)
+        if pool.waiting or pool.behind:
+            filling.fill(self, pool, now, out)
 
     def _expire(self, now: float, out: list[Action]) -> None:
         for request in self.deadlines.late(now, self.tickets):
@@ -305,62 +301,12 @@ class Engine(Register):
         """Whether the end of this turn has anything to decide."""
         if self.alarm < self.rung or self.leaving or self.shutdown.stage is not OPEN:
             return True
-        return any(p.waiting or p.suspects or p.given_up or p.restless for p in self.pools.values())
+        return any(
+            pool.waiting or pool.suspects or pool.given_up or pool.restless or pool.behind
+            for pool in self.pools.values()
+        )
 
-    # --- sending, taking back --------------------------------------------------------
-
-    def _fill(self, pool: Pool, now: float, out: list[Action]) -> None:
-        if pool.policy.multiplexed:
-            self._fill_by_model(pool, now, out)
-            return
-        waiting, copies = pool.waiting, routing.open_copies(pool)
-        while waiting:
-            chosen = routing.choose(copies, now)
-            if chosen is None:
-                self.wake(routing.opens_at(copies, now))
-                return
-            copy, room = chosen
-            count, again_at = gathering.weigh(pool, copy, room, now)
-            if not count:
-                self.wake(again_at)
-                return
-            self._send(copy, queueing.take(waiting, count), now, out)
-
-    def _fill_by_model(self, pool: Pool, now: float, out: list[Action]) -> None:
-        copies = routing.open_copies(pool)
-        while pool.waiting:
-            copy, tickets, passes, again_at = multiplexing.next_call(pool, copies, now)
-            if copy is None:
-                self.wake(again_at)
-                return
-            pool.passed = pool.passed + 1 if passes else 0
-            self._send(copy, queueing.take_out(pool.waiting, tickets), now, out)
-
-    def _try_suspects(self, pool: Pool, now: float, out: list[Action]) -> None:
-        """Send each alone, and to a replica that has no other: a crash has one culprit."""
-        for request, ticket in list(pool.suspects.items()):
-            copies = [c for c in routing.open_copies(pool) if not sending.has_suspect(c)]
-            chosen = routing.choose(copies, now)
-            if chosen is None:
-                self.wake(routing.opens_at(copies, now))
-                return
-            del pool.suspects[request]
-            self._send(chosen[0], [ticket], now, out)
-
-    def _send(self, copy: Copy, tickets: list[Ticket], now: float, out: list[Action]) -> None:
-        copy.serial += 1
-        serial = Serial(copy.serial)
-        call = Call(serial, copy, tickets, copy.pool.pace.predict_s(len(tickets)))
-        for ticket in tickets:
-            ticket.phase = after_send[ticket.phase]
-            ticket.call = call
-        idle = not copy.calls
-        copy.count_in(call)
-        out.append(Send(copy.id, serial, tuple(map(_ID, tickets))))
-        if idle or copy.pool.policy.slots:
-            self.claim(call, now, out)
-        elif self.alarm > copy.since + sending.OVERRUN_S:  # else it rings first, and asks anew
-            self.wake(sending.overrun_at(copy))
+    # --- going on --------------------------------------------------------
 
     def _went_on(self, copy: Copy, now: float, out: list[Action]) -> None:
         """A call left the replica. A leaf goes on to its next one by itself: no message says so."""

@@ -26,6 +26,7 @@ class Outcome(Enum):
     EXPIRED = auto()
     LOST = auto()
     CUT = auto()  # the server stopped, and its grace was over
+    BLAMED = auto()  # its replica crashed while it ran this request alone
     UNREADY = auto()  # the model it waited for could not be loaded
 
 
@@ -75,6 +76,19 @@ class Grant(NamedTuple):
     serial: Serial
     place: int
     parts: int
+
+
+class Due(NamedTuple):
+    """A request of the lower class is sent now, and is to be answered by `deadline`."""
+
+    request: RequestId
+    deadline: float
+
+
+class Left(NamedTuple):
+    """A request of the lower class is no more: whatever ran it has stopped."""
+
+    request: RequestId
 
 
 class Settle(NamedTuple):
@@ -176,4 +190,7 @@ class Drained(NamedTuple):
 
 
 FleetAction = Start | Evict | Kill | Abort | Examine | GiveUp | Say | SayOf | Retired | Drained
-Action = Send | Recall | Stop | Interrupt | Grant | Settle | Again | WakeAt | FleetAction
+LowerAction = Due | Left
+Action = (
+    Send | Recall | Stop | Interrupt | Grant | Settle | Again | WakeAt | LowerAction | FleetAction
+)

@@ -14,13 +14,14 @@ take whatever comes next, and load for nearly every request.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from itertools import islice
 from math import inf
 from typing import NamedTuple
 
 from headrace.core import batching, routing, sending
-from headrace.core.messages import ReplicaId
+from headrace.core.messages import ReplicaId, RequestId
 from headrace.core.records import Copy, Pool, Ticket
 from headrace.core.register import Register
 
@@ -74,12 +75,14 @@ def has(copy: Copy, model: str) -> bool:
     return model in copy.models or model in copy.asked
 
 
-def next_call(pool: Pool, copies: Sequence[Copy], now: float) -> Next:
-    """Return the next call for one of these replicas."""
+def next_call(
+    pool: Pool, line: OrderedDict[RequestId, Ticket], copies: Sequence[Copy], now: float
+) -> Next:
+    """Return the next call of a line for one of these replicas."""
     rooms = [(copy, places) for copy in copies if (places := sending.room(copy, now)) > 0]
     again_at = routing.opens_at(copies, now)
     homeless: Next | None = None
-    for model, tickets in _lanes(pool).items() if rooms else ():
+    for model, tickets in _lanes(line).items() if rooms else ():
         eldest, home = tickets[0].arrived, _home(rooms, model)
         copy, places = home or min(rooms, key=_least)
         count = batching.due(len(tickets), eldest, places, pool.policy.batch.max_wait_s, now)
@@ -97,10 +100,10 @@ def next_call(pool: Pool, copies: Sequence[Copy], now: float) -> Next:
     return homeless or Next(None, again_at=again_at)
 
 
-def _lanes(pool: Pool) -> dict[str, list[Ticket]]:
+def _lanes(line: OrderedDict[RequestId, Ticket]) -> dict[str, list[Ticket]]:
     """Return those who wait by the models they want, each lane and all of them by age."""
     lanes: dict[str, list[Ticket]] = {}
-    for ticket in islice(pool.waiting.values(), LOOK):
+    for ticket in islice(line.values(), LOOK):
         lanes.setdefault(ticket.model_id, []).append(ticket)
     return lanes
 

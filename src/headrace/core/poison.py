@@ -9,6 +9,7 @@ for it.
 from __future__ import annotations
 
 from headrace.core.messages import Why
+from headrace.core.records import Call
 
 CRASHES = 2
 KILLS = 3
@@ -27,3 +28,9 @@ def try_again(deaths: tuple[Why, ...], *, allowed: bool) -> bool:
     """
     crashes = deaths.count(Why.CRASHED)
     return allowed and crashes < CRASHES and len(deaths) - crashes < KILLS
+
+
+def is_proven(call: Call, why: Why) -> bool:
+    """Tell if a call alone can have crashed its replica: it is one request, and no other ran."""
+    begun = [each for each in call.copy.calls.values() if not each.recalled]
+    return why is Why.CRASHED and len(begun) == 1 and len(call.tickets) == 1

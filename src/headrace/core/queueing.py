@@ -17,7 +17,9 @@ from headrace.core.records import Ticket
 def line_of(ticket: Ticket) -> OrderedDict[RequestId, Ticket]:
     """Return the line that a request waits in."""
     pool = ticket.pool
-    return pool.suspects if poison.is_suspect(ticket.deaths) else pool.waiting
+    if poison.is_suspect(ticket.deaths):
+        return pool.suspects
+    return pool.waiting if ticket.lower is None else pool.behind
 
 
 def take(line: OrderedDict[RequestId, Ticket], count: int) -> list[Ticket]:

@@ -59,6 +59,16 @@ class Origin:
     """It goes on without them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """What holds for a request of the lower class: nobody waits for it just now."""
+
+    limit_s: float = inf
+    """How long it may take, from when it is sent."""
+    is_suspect: bool = False
+    """A replica died that ran it with others: it is to run alone."""
+
+
 @dataclass(slots=True, eq=False)
 class Ticket:
     """One request that is not yet closed."""
@@ -85,12 +95,16 @@ class Ticket:
     """Parts that came beyond what was granted: with core/credit.WINDOW of them none can come."""
     deaths: tuple[Why, ...] = ()
     """How replicas ended that ran it."""
+    lower: Lower | None = None
+    """It goes behind those whose clients wait; None for one of these."""
 
     @property
     def is_timed(self) -> bool:
         """Whether its next part is due at some time of its own."""
         policy = self.pool.policy
-        return policy.item_timeout_s is not None and (policy.keeps_pace or not self.streamed)
+        if policy.item_timeout_s is None or self.lower is not None:
+            return False
+        return policy.keeps_pace or not self.streamed
 
     @property
     def may_repeat(self) -> bool:
@@ -122,6 +136,8 @@ class Call:
     """Nobody waits for any of its requests, and its replica was told."""
     overdue_at: float = inf
     """When it should have ended, if it was given up."""
+    background: int = 0
+    """How many of its requests are of the lower class."""
 
 
 @dataclass(slots=True, eq=False)
@@ -157,7 +173,7 @@ class Copy:
         if self.pool.policy.multiplexed and (model := call.tickets[0].model_id):
             self.asked[model] = self.asked.get(model, 0) + 1
         self.calls[call.serial] = call
-        self.pool.sent += len(call.tickets)
+        self.pool.sent += len(call.tickets) - call.background
         if call.predicted_s > 0:
             self.ahead_s += call.predicted_s
 
@@ -167,7 +183,7 @@ class Copy:
         self.since = now
         count = len(call.tickets)
         self.held += count
-        self.pool.sent -= count
+        self.pool.sent -= count - call.background
         self.pool.unqueue(call.tickets)
 
     def count_out(self, call: Call) -> None:
@@ -175,7 +191,7 @@ class Copy:
         if call.claimed:
             self.held -= len(call.tickets)
         else:
-            self.pool.sent -= len(call.tickets)
+            self.pool.sent -= len(call.tickets) - call.background
             self.pool.unqueue(call.tickets)
         if call.predicted_s > 0:
             self.ahead_s -= call.predicted_s
@@ -195,6 +211,12 @@ class Pool:
     """The eldest first. A plain dict that is emptied from the front is slow to look into."""
     suspects: OrderedDict[RequestId, Ticket] = field(default_factory=OrderedDict)
     """They wait as well, each to run alone: see core/poison.py."""
+    behind: OrderedDict[RequestId, Ticket] = field(default_factory=OrderedDict)
+    """Those of the lower class, the eldest first: see core/sharing.py."""
+    lowers: int = 0
+    """Requests of the lower class that are not closed."""
+    owed: float = 0.0
+    """How many places those behind are owed."""
     copies: dict[ReplicaId, Copy] = field(default_factory=dict)
     given_up: list[Call] = field(default_factory=list)
     """Calls under way that nobody waits for: see core/stopping.py."""
@@ -205,7 +227,8 @@ class Pool:
     """The most requests of a leaf's next call."""
     flow: Flow = field(default_factory=Flow)
     sent: int = 0
-    """Requests in calls that are not claimed yet: they count against the queue's bound."""
+    """Requests in calls that are not claimed yet: they count against the queue's bound, but for
+    those in the background."""
     queued_bytes: int = 0
     """Of the bodies of all that no replica has begun."""
     coming_bytes: int = 0
@@ -248,19 +271,20 @@ class Pool:
 
     @property
     def queued(self) -> int:
-        """Requests that no replica has begun."""
+        """Requests that no replica has begun, but for those in the background."""
         return len(self.waiting) + len(self.suspects) + self.sent
 
-    def learn(self, n: int, took_s: float, now: float, *, is_first: bool = False) -> None:
-        """Take in that a call of `n` requests has ended; a replica's first one is often slow."""
+    def learn(self, call: Call, took_s: float, now: float) -> None:
+        """Take in that a call has ended; a replica's first one is often slow."""
+        n = len(call.tickets)
         self.pace.learn(n, took_s)
         if self.policy.batch.max_size > 1 and not self.policy.slots:
-            if not is_first:
+            if call.serial > 1:
                 self.curve.learn(n, took_s)
             if self.pace.calls % EVERY <= 1:  # the 0 is sizing's probe
                 self.returns.horizon_s = self.curve.line()[1]
                 self.size = sizing.size_of_calls(self.curve, self.policy.batch, self.pace.calls)
-            self.returns.call_ended(n, now)
+            self.returns.call_ended(n - call.background, now)
 
     def __post_init__(self) -> None:
         self.size = self.policy.batch.max_size
@@ -274,6 +298,16 @@ class Pool:
         self.queued_bytes += ticket.size_bytes
         if now < self.returns.until:
             self.returns.one_came(now)
+
+    def join_behind(self, ticket: Ticket, now: float) -> None:
+        """Let a request of the lower class wait; its body is on no count of those online."""
+        self.came += 1
+        self.lowers += 1
+        self.used_at = now
+        if not self.behind:
+            self.owed = 0.0  # to those who were there before
+        line = self.suspects if ticket.deaths else self.behind
+        line[ticket.id] = ticket
 
     def awoke(self, copy: Copy, now: float) -> None:
         """Take in that the first of its replicas is ready."""

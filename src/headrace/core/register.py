@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from operator import attrgetter
 
 from headrace.core import poison, queueing, sending, stopping
 from headrace.core.deadlines import Deadlines
 from headrace.core.family import Families
 from headrace.core.fleet import Fleet
-from headrace.core.messages import Action, Again, DeploymentId, Outcome, RequestId, Settle, Why
+from headrace.core.messages import (
+    Action,
+    Again,
+    DeploymentId,
+    Left,
+    Outcome,
+    RequestId,
+    Send,
+    Serial,
+    Settle,
+    Why,
+)
 from headrace.core.phases import (
     CLOSED,
     LEAVING,
@@ -22,9 +34,12 @@ from headrace.core.phases import (
     after_claim,
     after_lose,
     after_return,
+    after_send,
 )
-from headrace.core.records import Call, Pool, Ticket
+from headrace.core.records import Call, Copy, Pool, Ticket
 from headrace.core.replicas import State
+
+_ID = attrgetter("id")
 
 
 @dataclass(slots=True)
@@ -59,6 +74,33 @@ class Register:
 
     # --- calls -----------------------------------------------------------------------
 
+    def send(
+        self,
+        copy: Copy,
+        tickets: list[Ticket],
+        now: float,
+        out: list[Action],
+        background: int = 0,
+    ) -> None:
+        """Send these to a replica as one call; an idle one has begun it with that.
+
+        So many of them are in the `background`.
+        """
+        copy.serial += 1
+        serial = Serial(copy.serial)
+        call = Call(serial, copy, tickets, copy.pool.pace.predict_s(len(tickets)))
+        call.background = background
+        for ticket in tickets:
+            ticket.phase = after_send[ticket.phase]
+            ticket.call = call
+        idle = not copy.calls
+        copy.count_in(call)
+        out.append(Send(copy.id, serial, tuple(map(_ID, tickets))))
+        if idle or copy.pool.policy.slots:
+            self.claim(call, now, out)
+        elif self.alarm > copy.since + sending.OVERRUN_S:  # else it rings first, and asks anew
+            self.wake(sending.overrun_at(copy))
+
     def claim(self, call: Call, now: float, out: list[Action]) -> None:
         """The replica runs the call from now on."""
         call.copy.count_begun(call, now)
@@ -89,7 +131,8 @@ class Register:
             allowed = ticket.may_repeat
             if ticket.phase is WAITING and not poison.try_again(ticket.deaths, allowed=allowed):
                 ticket.phase = after_abandon[ticket.phase]
-                out.append(Settle(ticket.id, Outcome.LOST))
+                is_blamed = ticket.lower is not None and poison.is_proven(call, why)
+                out.append(Settle(ticket.id, Outcome.BLAMED if is_blamed else Outcome.LOST))
         out += [Again(ticket.id) for ticket in call.tickets if ticket.phase is WAITING]
         self.wait_again(call.tickets, out)
 
@@ -135,6 +178,9 @@ class Register:
         del self.tickets[ticket.id]
         ticket.call = None  # else the two would keep each other alive until the collector comes
         ticket.pool.flow.ended += 1
+        if ticket.lower is not None:
+            ticket.pool.lowers -= 1
+            out.append(Left(ticket.id))
         if self.families.children:
             self.families.closed(ticket)
             self.end_children(ticket.id, out)

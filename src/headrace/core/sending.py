@@ -39,7 +39,7 @@ def room(copy: Copy, now: float) -> int:
     if not copy.since + copy.ahead_s - WINDOW_S <= now < copy.since + first_s + OVERRUN_S:
         return 0
     if size > 1 and len(calls) > 1:  # one partial batch ahead is enough to hide the round trip
-        return size if len(copy.pool.waiting) >= size else 0
+        return size if len(copy.pool.waiting) + len(copy.pool.behind) >= size else 0
     return size
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from math import inf
 
 from headrace.core.replicas import STEADY_AFTER_S, restart_delay_s
@@ -61,6 +62,8 @@ class Tree:
     falls: int = 0
     start_at: float = -inf
     """Before this nobody is started: the last ones fell."""
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
+    """Numbers for its workers; trees that stand together draw from one."""
     _last: int = 0
     _newest: int = 1
     _out: list[Action] = field(default_factory=list)
@@ -224,7 +227,7 @@ class Tree:
         """Say who fell; give up what depends on it, or wait before the next one is started."""
         if self.stopping:
             return
-        name = f"worker {worker.id}"
+        name = f"{self.policy.name} {worker.id}"
         if worker.generation == self.trial:
             self.trial = 0
             self._retire_all(lambda one: one.generation == worker.generation, now, grace_s=0.0)
@@ -275,7 +278,7 @@ class Tree:
         if not self.trial and now < self.start_at:
             return
         for _ in range(self._missing()):
-            self._last += 1
+            self._last = next(self.ids)
             share = (chance + self._last * GOLDEN) % 1.0
             most = self.policy.max_requests
             limit = most + share * self.policy.max_requests_jitter if most else inf

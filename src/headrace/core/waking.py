@@ -207,7 +207,7 @@ def _fail(register: Register, pool: Pool, now: float, out: list[Action]) -> None
 
 
 def _settle(register: Register, pool: Pool, out: list[Action]) -> None:
-    for request in [*pool.waiting, *pool.suspects]:
+    for request in [*pool.waiting, *pool.suspects, *pool.behind]:
         register.abandon(request, Outcome.UNREADY, out)
 
 

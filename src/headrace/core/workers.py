@@ -78,6 +78,8 @@ class TreePolicy:
     max_requests: int = 0
     max_requests_jitter: int = 0
     max_memory_bytes: int | None = None
+    name: str = "worker"
+    """What the log calls one."""
 
 
 @dataclass(slots=True)

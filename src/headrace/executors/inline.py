@@ -17,11 +17,14 @@ from headrace.model.envelope import Envelope, Part, Reply
 from headrace.model.handle import use_line_here
 from headrace.model.multiplexed import emptied
 from headrace.model.pickles import joined
+from headrace.model.progress import use_progress_here
 from headrace.replica.care import CareOnLoop
 from headrace.replica.frames import Answered, AnswerParts, Load, News, Word
 from headrace.replica.lines import LoopLine
 from headrace.replica.plans import Running, plan_of, running
+from headrace.replica.progressing import Progressing
 from headrace.replica.uncaught import logged, told
+from headrace.replica.validating import answer_validate
 from headrace.replica.words import Words
 
 
@@ -121,6 +124,7 @@ class InlineReplica:
                 await _done(plan.setup(model, self._load.device, self._progress))
                 await _done(configure(model, self._load.options.user_config))
                 self._tasks = running(plan, model, self, self._tell, self._listeners)
+                answer_validate(plan, self._listeners, self._tell)
                 care = CareOnLoop(plan, model, self._listeners, self._tell, self._patience_s)
                 self._why, self._words = Why.CRASHED, "its task ended"
                 self._inbox.ready(self._id)
@@ -148,6 +152,8 @@ class InlineReplica:
         self._listeners.give(Answered, line.hear)
         self._listeners.give(AnswerParts, line.hear)
         use_line_here(line)
+        self._progressing = Progressing(line.tell, line.later)
+        use_progress_here(self._progressing.told)
 
     def _end(self, _: asyncio.Task[None]) -> None:
         self._over = True
@@ -170,6 +176,10 @@ class InlineReplica:
         if self._sentence is None:
             self._inbox.told(self._id, news)
 
+    def _tell_last(self, serial: int) -> None:
+        for news in self._progressing.last_words(serial):
+            self._tell(news)
+
     def _progress(self, done: float, total: float, what: str) -> None:
         self._inbox.progress(self._id, done, total, what)
 
@@ -182,11 +192,13 @@ class InlineReplica:
 
     def ended(self, serial: int, place: int, reply: Reply) -> None:
         """Pass the end of one answer on."""
+        self._tell_last(serial)
         if self._sentence is None:
             self._inbox.ended_one(self._id, Serial(serial), place, reply)
 
     def finished(self, serial: int, took_s: float, replies: list[Reply]) -> None:
         """Pass the end of a call on."""
+        self._tell_last(serial)
         if self._sentence is None:  # else its calls end with `gone`
             self._inbox.finished(self._id, Serial(serial), took_s, replies)
 

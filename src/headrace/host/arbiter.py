@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
@@ -18,13 +19,14 @@ import msgspec
 
 from headrace.core import workers as say
 from headrace.core.draining import Tally
-from headrace.core.tree import Tree
+from headrace.core.forest import Forest
 from headrace.core.workers import Action, WorkerId
 from headrace.errors import SetupFailed, StartError
 from headrace.host import control, logs, senders
 from headrace.host.admin import Reception
 from headrace.host.announcing import Announcer
 from headrace.host.audit import Asker, Audit
+from headrace.host.beside import Beside
 from headrace.host.daemon import redirect
 from headrace.host.describing import Failure, again
 from headrace.host.errands import Errands
@@ -45,7 +47,7 @@ class Arbiter:
 
     def __init__(
         self,
-        tree: Tree,
+        tree: Forest,
         plan: control.Plan,
         settings: Settings,
         sockets: Sequence[socket.socket],
@@ -66,6 +68,8 @@ class Arbiter:
         self._retired_at: dict[WorkerId, float] = {}
         self.admin: socket.socket | None = None
         """Where commands ask, if they can."""
+        self.beside: Beside | None = None
+        """The engine worker beside app workers, if there is to be one."""
         self._errands = Errands(self._engine)
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -128,10 +132,8 @@ class Arbiter:
                 self._happened(self._tree.beat, worker, requests, memory_bytes)
             case control.Answering():
                 self._happened(self._tree.answering, worker)
-            case control.Ready(lines, files):
-                self._announcer.lines = lines
-                self._watched.follow(files)
-                self._happened(self._tree.loaded, worker)
+            case control.Ready():
+                self._ready(worker, report)
             case control.Failed():
                 self._failed(worker, report)
             case control.Reloaded(fault, files):
@@ -141,6 +143,12 @@ class Arbiter:
                 self._tallies[worker] = tally
             case _:
                 self._asked(report)
+
+    def _ready(self, worker: WorkerId, report: control.Ready) -> None:
+        if not self._tree.is_engine(worker):
+            self._announcer.lines = report.lines
+        self._watched.follow(report.files)
+        self._happened(self._tree.loaded, worker)
 
     def _asked(self, report: control.Report) -> None:
         """Hear what is no event of the worker's own life."""
@@ -155,14 +163,22 @@ class Arbiter:
                 self._happened(self._tree.reload_asked)
             case control.StatusIs() | control.Done():
                 self._errands.heard(report)
-            case control.Serving(applications, origins, lines, files):
-                self._plan = msgspec.structs.replace(
-                    self._plan, applications=applications, origins=origins, files=files
-                )
-                self._announcer.lines = lines
-                self._watched.follow(files if self._settings.dev else ())
+            case control.Serving():
+                self._serves(report)
             case _:
                 raise TypeError(f"no worker says {report!r} here")
+
+    def _serves(self, report: control.Serving) -> None:
+        """Let an engine worker that comes after this one serve the same."""
+        plan = self._plan if self.beside is None else self.beside.plan
+        told = msgspec.structs.replace(
+            plan, applications=report.applications, origins=report.origins, files=report.files
+        )
+        self._watched.follow(report.files if self._settings.dev else ())
+        if self.beside is None:
+            self._plan, self._announcer.lines = told, report.lines
+        else:
+            self.beside = replace(self.beside, plan=told)
 
     def _failed(self, worker: WorkerId, report: control.Failed) -> None:
         failure = Failure(report.kind, report.message, report.traceback)
@@ -181,7 +197,7 @@ class Arbiter:
 
     def _record_worker(self, worker: WorkerId, pid: int, words: str) -> None:
         """Write why a worker has ended, if it did so alone: the end of all is one record."""
-        tree = self._tree
+        tree = self._tree.tree_of(worker)
         retired_at = self._retired_at.pop(worker, None)
         why = say.why_ended(tree.workers[worker], tree.generation, stopping=tree.stopping)
         if why == "stop":
@@ -194,7 +210,7 @@ class Arbiter:
         """Return the worker that commands mean: the youngest that stays."""
         staying = [
             known.id
-            for known in self._tree.workers.values()
+            for known in self._tree.front.workers.values()
             if known.life in (say.Life.STARTING, say.Life.READY) and known.id in self._workers
         ]
         return self._workers[max(staying)] if staying else None
@@ -287,9 +303,12 @@ class Arbiter:
                 assert_never(action)
 
     def _start(self, worker: WorkerId, generation: int) -> None:
-        plan = msgspec.structs.replace(self._plan, worker=worker, generation=generation)
+        plan, sockets = self._plan, self._sockets
+        if self.beside is not None and self._tree.is_engine(worker):
+            plan, sockets = self.beside.plan, [self.beside.inner]
+        plan = msgspec.structs.replace(plan, worker=worker, generation=generation)
         try:
-            self._workers[worker] = WorkerProcess(plan, self._sockets, self._heard, self._ended)
+            self._workers[worker] = WorkerProcess(plan, sockets, self._heard, self._ended)
         except OSError as error:  # no memory, no process left: as if it had ended at once
             words = f"could not be started ({error})"
             self._failures[worker] = SetupFailed(f"the worker {words}")

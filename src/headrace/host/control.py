@@ -42,6 +42,8 @@ class Plan(Struct, array_like=True, tag=1, frozen=True):
     """Where the applications come from: a reload reads these again."""
     files: list[str] = []
     """Where the code came from."""
+    inner: str = ""
+    """The socket between app workers and the engine worker that has their jobs, if there is one."""
 
 
 class Stop(Struct, array_like=True, tag=2, frozen=True):

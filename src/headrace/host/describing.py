@@ -201,6 +201,9 @@ def _changed(served: Served, said: Mapping[str, Said]) -> Served:
         return served
     changes: dict[str, Any] = {option: one.value for option, one in said.items()}
     options = with_options(served.options, changes)
+    if served.functions:
+        name = changes.get("name") or served.name
+        return msgspec.structs.replace(served, name=name, options=options)
     try:
         new = describe(fetch(served.source), options, is_made_with=bool(served.arguments))
     except ConfigError as error:

@@ -9,7 +9,11 @@ import os
 import pwd
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
+import msgspec
+
+from headrace.core.forest import Forest
 from headrace.core.tree import Tree
 from headrace.core.workers import TreePolicy
 from headrace.errors import ConfigError, StartError
@@ -17,8 +21,10 @@ from headrace.host import admin, farewell, shutdown_keys
 from headrace.host.announcing import Announcer
 from headrace.host.arbiter import Arbiter
 from headrace.host.audit import Audit
+from headrace.host.beside import Beside, has_jobs, plan_beside
 from headrace.host.control import Plan
 from headrace.host.daemon import Outcome, Shell, daemonize
+from headrace.host.inner import listening as inner_socket
 from headrace.host.logs import log_to_stderr
 from headrace.host.pidfile import PidFile
 from headrace.host.sockets import adopt, bind_all, close
@@ -42,6 +48,11 @@ def launch(target: str, found: Found, settings: Settings) -> None:
             source = plan.settings["on_shutdown"]
             stack.callback(lambda: farewell.tell_in_child(source, audit.report))
             sockets = stack.enter_context(_listening(settings))
+            beside = None
+            if has_jobs(found, settings):
+                inner = stack.enter_context(inner_socket(*_owners(settings)))
+                plan = msgspec.structs.replace(plan, inner=inner.getsockname())
+                beside = Beside(plan_beside(plan, settings, sockets), inner)
             pidfile = None
             if settings.pidfile is not None:
                 pidfile = stack.enter_context(contextlib.closing(PidFile(settings.pidfile)))
@@ -53,9 +64,9 @@ def launch(target: str, found: Found, settings: Settings) -> None:
             _drop_rights(settings)
             log_to_stderr(settings.log_level, settings.error_log)
             announcer = Announcer(sockets, settings.scheme, notifier, pidfile, shell)
-            tree = Tree(policy_of(settings, is_engine=found.app is None))
-            arbiter = Arbiter(tree, plan, settings, sockets, announcer, audit)
-            arbiter.admin = commands
+            forest = _forest(settings, is_engine=found.app is None, has_jobs=beside is not None)
+            arbiter = Arbiter(forest, plan, settings, sockets, announcer, audit)
+            arbiter.admin, arbiter.beside = commands, beside
             with asyncio.Runner() as runner:  # uvloop keeps SIGCHLD for itself
                 runner.run(arbiter.run())
     except StartError as error:
@@ -67,6 +78,14 @@ def launch(target: str, found: Found, settings: Settings) -> None:
 def _outcome(error: StartError) -> Outcome:
     told = getattr(error, "traceback", "").rstrip()
     return Outcome(error.exit_code, f"{told}\nheadrace: {error}".lstrip())
+
+
+def _forest(settings: Settings, *, is_engine: bool, has_jobs: bool) -> Forest:
+    front = Tree(policy_of(settings, is_engine=is_engine))
+    if not has_jobs:
+        return Forest(front)
+    policy = replace(policy_of(settings, is_engine=True), name="engine worker")
+    return Forest(front, Tree(policy, ids=front.ids))
 
 
 def policy_of(settings: Settings, *, is_engine: bool) -> TreePolicy:
@@ -153,6 +172,16 @@ def _leave_terminal(settings: Settings, notifier: Notifier) -> Shell | None:
         ) from error
     notifier.main_process(os.getpid())
     return shell
+
+
+def _owners(settings: Settings) -> tuple[int, int]:
+    """Return the user and group that the settings name; -1 for those that stay. See `os.chown`."""
+    user = None if settings.user is None else _user(settings.user)
+    gid = -1 if user is None else user.pw_gid
+    return (
+        -1 if user is None else user.pw_uid,
+        gid if settings.group is None else _gid(settings.group),
+    )
 
 
 def _drop_rights(settings: Settings) -> None:

@@ -13,12 +13,13 @@ from headrace.host.targets import Found
 from headrace.model.application import Application, renamed
 
 
-def shaped(origin: Origin, found: Found) -> list[Application]:
+def shaped(origin: Origin, found: Found, *, is_beside: bool = False) -> list[Application]:
     """Return the applications of an origin, as it is said that they are to be.
 
+    A plain application has none, but for its jobs, which are those of a worker that `is_beside`.
     Raises ConfigError.
     """
-    if found.app is not None:
+    if found.app is not None and not is_beside:
         raise ConfigError(
             f"{origin.target} is a plain application, which runs in workers of its own: "
             f"headrace serve {origin.target}; put it behind a class to run it in replicas: "
@@ -39,9 +40,15 @@ def shaped(origin: Origin, found: Found) -> list[Application]:
 class Origins:
     """What a worker knows of them; a worker that comes after it is told the same."""
 
-    def __init__(self, origins: Iterable[Origin], heard: Callable[[Sequence[str]], None]) -> None:
-        """Whenever files were read, `heard` is told which."""
-        self.present, self._heard = list(origins), heard
+    def __init__(
+        self,
+        origins: Iterable[Origin],
+        heard: Callable[[Sequence[str]], None],
+        *,
+        is_beside: bool = False,
+    ) -> None:
+        """Whenever files were read, `heard` is told which. See `shaped` for `is_beside`."""
+        self.present, self._heard, self._is_beside = list(origins), heard, is_beside
 
     async def read(self) -> list[Application]:
         """Return what all of them are by now. Raises StartError."""
@@ -58,7 +65,7 @@ class Origins:
         """Return what an origin is by now. Raises StartError."""
         found = await describe_anew(origin.target, origin.options, origin.sys_path)
         self._heard(found.files)
-        return shaped(origin, found)
+        return shaped(origin, found, is_beside=self._is_beside)
 
     def add(self, origin: Origin, names: Iterable[str]) -> None:
         """Remember where applications of these names come from now."""

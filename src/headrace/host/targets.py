@@ -23,6 +23,8 @@ from headrace.model.binding import Bound, is_deployable, roots
 from headrace.model.deployment import options_of, with_options
 from headrace.model.gathering import Wish, gathered
 from headrace.model.ingress import is_before
+from headrace.model.job import functions_here, note_of
+from headrace.model.job_served import job_again, with_jobs
 from headrace.model.names import did_you_mean
 from headrace.model.recording import recording
 from headrace.model.served import Served, describe
@@ -38,7 +40,7 @@ class Found(Struct, frozen=True):
     applications: list[Application]
     settings: dict[str, Any] = {}
     app: Kind | None = None
-    """What kind of application it is, where it is no model."""
+    """What kind of application it is, where it is no model; `applications` are then its jobs."""
     origins: list[Origin] = []
     """Where its applications come from, for whoever reads them again."""
     files: list[str] = []
@@ -103,7 +105,7 @@ def _described(targets: list[Any], settings: Mapping[str, Any]) -> Found:
             wishes.append(Wish([target]))
     alone = [each for target in targets for each in _unwrapped(target)]
     if len(alone) == 1 and (kind := kind_of(alone[0])) is not None:
-        return Found([], merged, kind)
+        return Found(with_jobs([]), merged, kind)
     return Found(gathered(wishes), merged)
 
 
@@ -126,10 +128,14 @@ def described_again(served: Served) -> Served:
 
     Raises TargetError, ConfigError.
     """
+    if served.functions:
+        for place in dict.fromkeys(
+            each.source.path or each.source.module for each in served.functions
+        ):
+            _import_again(place)
+        return job_again(served, functions_here())
     place = served.source.path or served.source.module
-    with recording():
-        module = _import(place)
-    target = _attribute(module, served.source.qualname, place)
+    target = _attribute(_import_again(place), served.source.qualname, place)
     options = with_options(options_of(target), served.changes)
     new = describe(target, options, is_made_with=bool(served.arguments))
     is_alone = served.is_root and not served.arguments
@@ -140,6 +146,11 @@ def described_again(served: Served) -> Served:
         is_root=served.is_root,
         changes=served.changes,
     )
+
+
+def _import_again(place: str) -> ModuleType:
+    with recording():
+        return _import(place)
 
 
 def _import(place: str) -> ModuleType:
@@ -213,9 +224,9 @@ def _found_in(module: ModuleType, place: str) -> list[Any]:
                 f"{place}:NAME, or put the models behind an ASGI application"
             )
         return [found, *models]
-    if not models:
+    if not models and not any(note_of(value) for value in vars(module).values()):
         raise TargetError(
-            f"{place} defines no class derived from headrace.Model, and no application "
+            f"{place} defines no class derived from headrace.Model, no @hr.job, and no application "
             f"named {' or '.join(USUAL[1:])}; name what is to be served: {place}:NAME"
         )
     return models

@@ -25,16 +25,18 @@ class FrontDoor:
         lanes: Mapping[str, Lane],
         models: Collection[str],
         below: Mapping[str, App] = MappingProxyType({}),
+        pages: Mapping[str, App] = MappingProxyType({}),
         *,
         root_path: str = "",
     ) -> None:
         """`models` are the models' paths; `lanes` have those that our own protocol may take.
 
-        What is in `below` answers at every path below its own that no endpoint has. A proxy in
-        front has cut `root_path` off the paths, or may have.
+        What is in `below` answers at every path below its own that no endpoint has; so do before it
+        our own `pages`. A proxy in front has cut `root_path` off the paths, or may have.
         """
         self._root = root_path
         self._endpoints, self._models, self._below = endpoints, models, Prefixes(below)
+        self._pages = tuple(pages.items())
         self.lanes = dict(lanes)
 
     def switch(
@@ -43,9 +45,11 @@ class FrontDoor:
         lanes: Mapping[str, Lane],
         models: Collection[str],
         below: Mapping[str, App] = MappingProxyType({}),
+        pages: Mapping[str, App] = MappingProxyType({}),
     ) -> None:
         """Let other endpoints answer from now on, on the connections that are open, too."""
         self._endpoints, self._models, self._below = endpoints, models, Prefixes(below)
+        self._pages = tuple(pages.items())
         self.lanes.clear()  # connections hold on to this very dict
         self.lanes.update(lanes)
 
@@ -72,6 +76,9 @@ class FrontDoor:
         """Find what is mounted above a path, and let the scope say where that is."""
         root, path = scope.get("root_path") or self._root, scope["path"]
         inner = path.removeprefix(root) or ROOT if is_below(path, root) else path
+        if (page := self._page(inner)) is not None:
+            scope["path"] = inner
+            return page
         found = self._below.find(inner)
         if found is None:
             return self._endpoints.get(inner) if inner != path else None
@@ -81,6 +88,13 @@ class FrontDoor:
             if raw := scope.get("raw_path"):
                 scope["raw_path"] = root.encode() + raw
         return found.target
+
+    def _page(self, path: str) -> App | None:
+        """Return which of our own pages has this path at or below its base."""
+        for base, page in self._pages:
+            if path == base or is_below(path, base):
+                return page
+        return None
 
     async def _not_found(self, scope: Scope, send: Send) -> None:
         label = label_of(dict(scope["headers"]).get(b"x-request-id"))

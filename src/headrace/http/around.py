@@ -21,7 +21,7 @@ from headrace.settings.checks import Middleware
 PROBES = "/-/health"
 LEAST_GZIP_BYTES = 1024
 GZIP_LEVEL = 5
-EXPOSED = ("X-Request-Id", "Retry-After")
+EXPOSED = ("X-Request-Id", "Retry-After", "Location", "Preference-Applied", "X-Headrace-Job")
 
 
 def has_around(settings: Settings) -> bool:

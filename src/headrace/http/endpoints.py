@@ -18,9 +18,10 @@ from headrace.host.connection import Connection
 from headrace.http.body import ClientLeft, declared, too_large
 from headrace.http.hangup import connection_of, cut_off, followed
 from headrace.http.intake import BodyLanding, Intake
+from headrace.http.jobs_prefer import PREFER
 from headrace.http.keys import Keys
 from headrace.http.labels import label_of
-from headrace.http.messages import Receive, Scope, Send, respond
+from headrace.http.messages import App, Receive, Scope, Send, respond
 from headrace.http.responses import CLIENT_LEFT, response_of
 from headrace.http.streaming import Sent, Streams
 from headrace.memory.arena import Region
@@ -87,6 +88,8 @@ class ModelEndpoint:
     ) -> None:
         """Large bodies go into `region`, if there is one."""
         self._driver, self._endings = driver, endings
+        self.deferred: App | None = None
+        """Where requests go by ASGI that have preferences, for one is to be answered later."""
         self.lead_to(deployment, limits=limits, traits=traits, region=region)
 
     def lead_to(
@@ -114,7 +117,7 @@ class ModelEndpoint:
 
     def land(self, scope: Scope, length: int, connection: Connection) -> BodyLanding | None:
         """Make a place for a large body; None for what is to be refused, which ASGI words."""
-        if scope["method"] != "POST":
+        if scope["method"] != "POST" or (self.deferred and PREFER in dict(scope["headers"])):
             return None
         answer = partial(self._answer, scope, connection=connection, began=time.monotonic())
         try:
@@ -128,6 +131,9 @@ class ModelEndpoint:
         self, scope: Scope, body: bytes | Slot, connection: Connection, began: float
     ) -> None:
         headers = dict(scope["headers"])
+        if PREFER in headers and self.deferred is not None and type(body) is bytes:
+            connection.run(self.deferred)
+            return
         label = label_of(headers.get(b"x-request-id"))
         ended = partial(self._ended, scope, connection, label, began)
         try:
@@ -232,7 +238,7 @@ class ModelEndpoint:
             1,
             None if media is None else media.decode("latin-1"),
             body,
-            _head(scope) if self._wants_head else None,
+            head_of(scope) if self._wants_head else None,
             None,
             model_id_of(headers) if self._multiplexed else "",
         )
@@ -273,7 +279,8 @@ def model_id_of(headers: dict[bytes, bytes]) -> str:
     return given.decode()
 
 
-def _head(scope: Scope) -> Head:
+def head_of(scope: Scope) -> Head:
+    """Return what a model may know of a request."""
     client = scope.get("client")
     return Head(
         scope["method"],

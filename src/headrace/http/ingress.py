@@ -259,7 +259,7 @@ class IngressEndpoint:
             1,
             None if media is None else media.decode("latin-1"),
             body.data,
-            _head(scope, label, headers, more=body.more),
+            head_of(scope, label, headers, more=body.more),
             model_id=model_id_of(headers) if self._to.traits.multiplexed else "",
         )
 
@@ -273,7 +273,7 @@ class Leads(NamedTuple):
     region: Region | None
 
 
-def _head(scope: Scope, label: bytes, headers: dict[bytes, bytes], *, more: bool) -> Head:
+def head_of(scope: Scope, label: bytes, headers: dict[bytes, bytes], *, more: bool) -> Head:
     """Return what an application is to know of a request; its id stands in the headers."""
     passed = list(scope["headers"])
     if headers.get(LABEL) != label:

@@ -78,6 +78,11 @@ class Keys:
         key = next(key for name, key in _offered(headers) if name in carriers)
         return sha256(key).hexdigest()[:FINGERPRINT]
 
+    def found(self, headers: Mapping[bytes, bytes]) -> bytes | None:
+        """Return the key of ours that a request brings, if it brings one."""
+        opening = [key for _, key in _offered(headers) if self._opens(key)]
+        return opening[0] if opening else None
+
     def _opens(self, key: bytes) -> bool:
         digest, is_known = sha256(key).digest(), False
         for known in self._fixed:

@@ -45,6 +45,8 @@ class Operations:
         """Metrics of others, line by line."""
         self.applications: Callable[[], dict[str, Any]] = dict
         """How each application is, by its name."""
+        self.jobs: Callable[[], dict[str, Any] | None] = lambda: None
+        """How jobs are; None where there are none."""
 
     def endpoints(self) -> dict[str, App]:
         """Return every path with what answers there: `/-/x`, and its alias `/x`."""
@@ -120,6 +122,7 @@ class Operations:
                 "generation": self._driver.roster.generation.told(),
                 "applications": self.applications(),
                 "deployments": deployments,
+                "jobs": self.jobs(),
             }
         )
 

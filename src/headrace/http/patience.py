@@ -5,7 +5,7 @@ from __future__ import annotations
 from headrace.core.messages import DeploymentId
 from headrace.host.connection import Connection, Landing
 from headrace.http.endpoints import Limits, ModelEndpoint, Traits
-from headrace.http.messages import Receive, Scope, Send
+from headrace.http.messages import App, Receive, Scope, Send
 from headrace.memory.arena import Region
 
 DEADLINE = b"x-request-timeout-seconds"
@@ -19,6 +19,15 @@ class PatientEndpoint:
     def __init__(self, endpoint: ModelEndpoint) -> None:
         """Take the endpoint that answers."""
         self._endpoint = endpoint
+
+    @property
+    def deferred(self) -> App | None:
+        """See `ModelEndpoint`."""
+        return self._endpoint.deferred
+
+    @deferred.setter
+    def deferred(self, app: App | None) -> None:
+        self._endpoint.deferred = app
 
     def take(self, scope: Scope, body: bytes, connection: Connection) -> None:
         """See `ModelEndpoint`."""

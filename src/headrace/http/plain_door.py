@@ -8,8 +8,9 @@ an answer (background tasks) counts; a stream hears of it, by the OSError that A
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from headrace.errors import HeadraceError
@@ -41,17 +42,38 @@ class Terms:
 class PlainDoor:
     """Our paths, all those below `/-/` among them, and an application everywhere else."""
 
-    def __init__(self, app: App, ours: Mapping[str, App], lane: Lane | None = None) -> None:
-        """`lane` takes the application's requests past ASGI, if there is one."""
-        self._app, self._ours = app, ours
-        self.lanes: Mapping[str, Lane] = {} if lane is None else _Everywhere(lane, ours)
+    def __init__(
+        self,
+        app: App,
+        ours: Mapping[str, App],
+        lane: Lane | None = None,
+        below: Mapping[str, App] = MappingProxyType({}),
+    ) -> None:
+        """`lane` takes the application's requests past ASGI, if there is one.
+
+        What is in `below` is ours, too, and answers at its path and below.
+        """
+        self._app, self._ours, self._below = app, ours, tuple(below.items())
+        self.lanes: Mapping[str, Lane] = {} if lane is None else _Everywhere(lane, self._is_ours)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one connection's scope; what is returned is the chosen one's own coroutine."""
         path: str = scope["path"]
-        if (path.startswith(OURS) or path in self._ours) and scope["type"] == "http":
-            return self._ours.get(path, self._not_found)(scope, receive, send)
+        if scope["type"] == "http" and self._is_ours(path):
+            return self._find(path)(scope, receive, send)
         return self._app(scope, receive, send)
+
+    def _is_ours(self, path: str) -> bool:
+        return path.startswith(OURS) or path in self._ours or self._page(path) is not None
+
+    def _find(self, path: str) -> App:
+        return self._ours.get(path) or self._page(path) or self._not_found
+
+    def _page(self, path: str) -> App | None:
+        for base, page in self._below:
+            if path.startswith(base) and path[len(base) : len(base) + 1] in ("", "/"):
+                return page
+        return None
 
     async def _not_found(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's three
         label = label_of(dict(scope["headers"]).get(LABEL))
@@ -63,18 +85,18 @@ class PlainDoor:
 class _Everywhere(dict[str, Lane]):
     """One lane for every path but ours."""
 
-    def __init__(self, lane: Lane, ours: Collection[str]) -> None:
+    def __init__(self, lane: Lane, is_ours: Callable[[str], bool]) -> None:
         super().__init__({"": lane})
-        self._lane, self._ours = lane, ours
+        self._lane, self._is_ours = lane, is_ours
 
     def __getitem__(self, path: str) -> Lane:
-        if path.startswith(OURS) or path in self._ours:
+        if self._is_ours(path):
             raise KeyError(path)
         return self._lane
 
     def get(self, path: str, default: Any = None) -> Any:
         """See `dict`."""
-        return default if path.startswith(OURS) or path in self._ours else self._lane
+        return default if self._is_ours(path) else self._lane
 
 
 class AsgiDoor:

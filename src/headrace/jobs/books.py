@@ -125,6 +125,8 @@ class Books:
 
     def _known(self, submission: Submission) -> Job | None:
         """Find the job that came before with this key or id. Raises KeyReused."""
+        if submission.key is None and submission.id is None:
+            return None
         found: dict[JobNumber, Job] = {}
         for name, value in (("key", submission.key), ("id", submission.id)):
             known = None if value is None else self._called(name, value, submission.tenant)

@@ -1,21 +1,23 @@
 """What was accepted in a transaction and is not in the database yet: many rows are one statement.
 
 A statement costs more than a row, and each gives other threads the interpreter, who keep it for
-milliseconds. So those who submit at the same time are inserted sixty-four at a time.
+milliseconds. So those who submit at the same time are inserted up to sixty-four at a time.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from headrace.core.jobs import Job
 from headrace.interfaces import Submission
 from headrace.jobs import rows
 
-AT_ONCE = (64, 16, 4, 1)
-"""Rows of a statement: few sizes, so that SQLite prepares each once."""
+AT_ONCE = (64, 32, 16, 8, 4, 2, 1)
+"""Rows of a statement: few sizes, for SQLite keeps each prepared, and one of many rows is large."""
 CONTENT_WIDTH = 5
 PUT = {
     table: f"INSERT INTO {table} (job, head, size_bytes, data, file) VALUES (?, ?, ?, ?, ?)"
@@ -62,10 +64,16 @@ class Fresh:
 
 def _insert(connection: sqlite3.Connection, statement: str, values: Sequence[rows.Row]) -> None:
     """Insert rows by a statement that inserts one."""
-    begun, width = 0, len(values[0])
+    begun = 0
     for size in AT_ONCE:
-        many = statement + f", ({', '.join('?' * width)})" * (size - 1)
         while len(values) - begun >= size:
             some = values[begun : begun + size]
-            connection.execute(many, [value for row in some for value in row])
+            connection.execute(_many(statement, size), list(chain.from_iterable(some)))
             begun += size
+
+
+@cache
+def _many(statement: str, count: int) -> str:
+    """Return the statement for so many rows."""
+    one = statement[statement.rindex("(") :]
+    return statement + f", {one}" * (count - 1)

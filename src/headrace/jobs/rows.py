@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from headrace.core.jobs import Cause, Job, JobId, Status, Tenant, Terms, keep_until
+from headrace.core.jobs import NEVER, Cause, Job, JobId, Status, Tenant, Terms, keep_until
 from headrace.errors import NoSuchJob
 from headrace.interfaces import Progress, Stored
 from headrace.jobs.files import Files
@@ -77,8 +77,8 @@ def job_of(row: Row) -> Job:
 
 
 def inserted(job: Job, fingerprint: bytes, key: str | None) -> Row:
-    """Return the values for INSERT."""
-    terms, moves = job.terms, _moves(job)
+    """Return the values for INSERT, of a job that was just submitted."""
+    terms = job.terms
     return (
         job.number,
         job.id,
@@ -94,10 +94,10 @@ def inserted(job: Job, fingerprint: bytes, key: str | None) -> Row:
         terms.timeout_s,
         terms.retention_s,
         job.created_at,
-        *moves[:2],
+        job.due,
+        job.deadline,
         job.size_bytes,
-        *moves[2:],
-        keep_until(job),
+        *_UNMOVED,
         fingerprint,
         key,
     )
@@ -123,6 +123,15 @@ def _moves(job: Job) -> Row:
         job.started_at,
         job.ended_at,
     )
+
+
+_UNMOVED: Row = (
+    Status.QUEUED.value,
+    Cause.NONE.value,
+    *(Job.__dataclass_fields__[name].default for name in MOVES[4:]),
+    NEVER,
+)
+"""All that moves of a job that has not moved yet, and until when it is kept."""
 
 
 def stored(row: Row, files: Files) -> Stored | None:

@@ -220,6 +220,10 @@ class SqliteJobs:
         """Count the live jobs of each endpoint."""
         return self._reads.ask(self._reading.counts)
 
+    def waiting(self) -> Mapping[str, int]:
+        """Tell how many jobs wait for each endpoint, as they were counted last."""
+        return {name: line.queued for name, line in list(self._books.crowd.lines.items())}
+
     def listen(self, heard: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
         """Be told of changes, on the event loop that asks; return how to stop that."""
         return self._listeners.add(heard)
@@ -249,7 +253,8 @@ class SqliteJobs:
     def _keep(self, given: Content, deed: Callable[[fresh.Content], T]) -> Later[T]:
         """Do a deed with a content that is kept by then: in the database, or in a file."""
         answer: Later[T] = Later()
-        size_bytes = memoryview(given.data).nbytes
+        data = given.data
+        size_bytes = len(data) if type(data) is bytes else memoryview(data).nbytes
         if size_bytes > LARGE_BYTES:
             move = partial(self._keep_large, given, size_bytes, deed, answer)
             self._moves.put(Errand(move, answer))

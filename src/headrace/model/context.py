@@ -14,6 +14,7 @@ from typing import Any
 
 from headrace.errors import HeadraceError
 from headrace.model.envelope import Envelope, Head
+from headrace.model.progress import progress_to
 
 OK = 200
 LOWEST_STATUS, HIGHEST_STATUS = 200, 599  # what HTTP lets a server end with
@@ -102,13 +103,17 @@ class Context(dict[str, Any]):
 
     @property
     def attempt(self) -> int:
-        """1, and one more for each time it was run again: its replica or its batch had failed."""
+        """1, and one more for each time it was run again: its replica or its batch had failed.
+
+        A job's are counted over its whole life, by the server that wrote it down.
+        """
         return self._envelope.attempt
 
     @property
     def job_id(self) -> str | None:
-        """None: there are no jobs in this version."""
-        return None
+        """The job that the request is an attempt at; None where somebody waits for its answer."""
+        job = self._envelope.job
+        return None if job is None else job.job
 
     @property
     def model_id(self) -> str:
@@ -165,6 +170,15 @@ class Context(dict[str, Any]):
     @response_headers.setter
     def response_headers(self, headers: Mapping[str, str]) -> None:
         self._response_headers = dict(headers)
+
+    def progress(self, done: float, total: float, note: str = "") -> None:
+        """Tell whoever watches the job how far it is; of any other request nobody is told.
+
+        In every thread, as often as you like: ten words a second go on, and the last one always.
+        """
+        told = None if self._envelope.job is None else progress_to()
+        if told is not None:
+            told(self._serial, self._place, float(done), float(total), note)
 
     def __repr__(self) -> str:
         left = self.remaining()

@@ -43,6 +43,15 @@ class Call(Struct, array_like=True, frozen=True):
     """Whoever asks wants the items one by one."""
 
 
+class JobAttempt(Struct, array_like=True, frozen=True):
+    """Which attempt at which job a request is."""
+
+    job: str
+    attempt: int
+    function: str = ""
+    """Which function of a job replica is to run: `module.qualname`."""
+
+
 class Envelope(Struct, array_like=True, frozen=True):
     """One attempt at one request; `deadline` in seconds on the monotonic clock of this machine."""
 
@@ -56,6 +65,8 @@ class Envelope(Struct, array_like=True, frozen=True):
     """None for a request that came over HTTP."""
     model_id: str = ""
     """Which of its models a deployment with many is asked for."""
+    job: JobAttempt | None = None
+    """None for a request that somebody waits for."""
 
     @property
     def body(self) -> bytes:

@@ -11,6 +11,7 @@ from headrace.errors import ConfigError
 from headrace.model.application import DEFAULT, Application, application_of
 from headrace.model.apps import is_app
 from headrace.model.binding import served_from
+from headrace.model.job_served import with_jobs
 
 Target = Callable[..., Any]
 """A model, any class or function, what `hr.bind` returns, or an application."""
@@ -27,14 +28,15 @@ class Wish(NamedTuple):
 def gathered(wishes: Iterable[Wish], code: str = "") -> list[Application]:
     """Describe the applications that are wished for; wishes of one name are one.
 
-    `code` is what their files hold, in a few letters. Raises ConfigError.
+    The first one has the functions that run as jobs, too. `code` is what their files hold, in a few
+    letters. Raises ConfigError.
     """
     found: dict[str, Wish] = {}
     for wish in wishes:
         before = found.get(wish.name, Wish([], wish.name))
         prefix = wish.route_prefix if before.route_prefix is None else before.route_prefix
         found[wish.name] = Wish([*before.targets, *wish.targets], wish.name, prefix)
-    return [_described(wish, code) for wish in found.values()]
+    return with_jobs([_described(wish, code) for wish in found.values()])
 
 
 def _described(wish: Wish, code: str) -> Application:

@@ -41,6 +41,9 @@ class Line(Protocol):
     ) -> Response:
         """Make a request; it leaves at once, or as soon as its arguments are there."""
 
+    def submit(self, wanted: Any) -> Response:
+        """Submit a `model.submit.Wanted`; the answer is an `Accepted`, as a tuple."""
+
 
 class Response(Protocol):
     """What a call through a handle will answer. Await it, iterate over it, or take its `result`.

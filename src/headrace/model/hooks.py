@@ -29,6 +29,7 @@ from headrace.model.deployment import Options
 from headrace.model.entrance import Entrance
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.group import Recipe
+from headrace.model.job_body import TOLD
 from headrace.model.mistakes import mistake
 from headrace.model.names import kebab
 from headrace.model.plan import Plan
@@ -75,6 +76,7 @@ def compile_plan(cls: type, options: Options, *, is_made_with: bool = False) -> 
         begin=begin,
         streams=streams,
         recipe=recipe,
+        read=steps.read,
     )
 
 
@@ -104,6 +106,7 @@ def _steps(cls: type, work: str, taken: dict[str, Arguments]) -> tuple[Steps, bo
         waits=frozenset(h for h in hooks if _is_async(getattr(cls, h))),
         read_hook="decode_request" if decode else "reading the body",
         entrance=Entrance(work, taken[work].context, streams_of(cls)),
+        told=getattr(cls, TOLD, "predict"),
     )
     return steps, body.needs_head
 
@@ -119,7 +122,7 @@ def _recipe(cls: type, streams: Streams, steps: Steps, options: Options) -> Reci
             leave = _taking_one(cls, read_arguments(cls, "leave", many=False))
     return Recipe(
         steps=steps,
-        hook=hook,
+        hook=getattr(cls, TOLD, hook),
         render=None if encode is None else renderer(encode),
         media="" if encode is None else encode.media_type,
         step=step,

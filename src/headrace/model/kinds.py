@@ -9,9 +9,9 @@ from typing import Any, Literal
 from headrace.model.api import Model
 from headrace.model.apps import is_app
 
-Kind = Literal["model", "plain", "ingress"]
+Kind = Literal["model", "plain", "ingress", "job"]
 """A `Model`; a class or function that takes a request or is called through handles; a class with
-an ASGI application in front, or such an application alone."""
+an ASGI application in front, or such an application alone; functions that run as jobs."""
 INGRESS = "__headrace_ingress__"
 """Where `hr.ingress` notes the application on a class."""
 
@@ -46,4 +46,6 @@ _USUAL_SLOTS = {
     ("plain", "async"): 16,
     ("ingress", "sync"): 100,
     ("ingress", "async"): 100,
+    ("job", "sync"): 1,
+    ("job", "async"): 16,
 }

@@ -10,6 +10,7 @@ from headrace.errors import ImpossibleStep
 from headrace.model.api import Model, Report, install_report
 from headrace.model.calls import Call
 from headrace.model.checks import Streams
+from headrace.model.codec import Reader
 from headrace.model.deployment import Options
 from headrace.model.group import Open, OpenAsync, Recipe
 from headrace.model.making import make
@@ -42,6 +43,8 @@ class Plan:
     streams: Streams = ""
     recipe: Recipe | None = None
     """How its streams are made; `run` and `run_async` wait for the whole of each."""
+    read: Reader | None = None
+    """Reads a body as the annotations say, and runs nothing of the model."""
 
     def open(self, model: object) -> Open:
         """Give what begins the streams of a model of layout sync."""

@@ -35,7 +35,7 @@ def one_by_one(steps: Steps) -> Run:
             value = read(envelope)
             if decode is not None:
                 value = decode(model, value, context)
-            hook = "predict"
+            hook = steps.told
             output = predict(model, value, context)
             if encode is not None:
                 hook = "encode_response"

@@ -35,7 +35,7 @@ def one_by_one(steps: Steps) -> RunAsync:
         try:
             value = steps.read(envelope)
             value = await _through(steps, "decode_request", steps.decode, model, value, context)
-            hook = "predict"
+            hook = steps.told
             output = await _through(steps, "predict", steps.work, model, value, context)
             if steps.encode is not None:
                 hook = "encode_response"

@@ -18,6 +18,7 @@ from headrace.model.concurrency import threads_for
 from headrace.model.deployment import Options, options_of
 from headrace.model.description import Description, described
 from headrace.model.hooks import compile_plan
+from headrace.model.job import JobFunction
 from headrace.model.kinds import Kind, kind_of, usual_slots, waits
 from headrace.model.multiplexed import holds_models
 from headrace.model.source import Source, source_of
@@ -47,6 +48,8 @@ class Served(Struct, frozen=True):
     """Whether they can be told a new `user_config`."""
     multiplexed: bool = False
     """Whether each of them holds models of its own."""
+    functions: list[JobFunction] = []
+    """Of a deployment of functions that run as jobs, all of them; `source` is the first one's."""
 
     @property
     def slots(self) -> int:

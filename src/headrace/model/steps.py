@@ -33,6 +33,8 @@ class Steps:
     read_hook: str
     entrance: Entrance
     """Where calls through handles enter."""
+    told: str = "predict"
+    """What people know the work by, where each request has it to itself."""
 
     @property
     def last_hook(self) -> str:

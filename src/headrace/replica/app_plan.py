@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from headrace.errors import ConfigError
 from headrace.model.api import Report
+from headrace.model.codec import Reader
 from headrace.model.deployment import Options
 from headrace.model.envelope import Head, Reply
 from headrace.model.ingress import app_of
@@ -54,6 +55,11 @@ class AppPlan:
             self._takes_device = _takes_device(target)
             if self._app is not None:
                 bind_views(self._app, target)
+
+    @property
+    def read(self) -> Reader | None:
+        """See `model.plan.Plan`. What takes the request itself reads it as it likes."""
+        return None if self._handler is None else self._handler.read
 
     def make(self, arguments: bytes = b"") -> Any:
         """Make the object, with packed arguments; what its `__init__` raises passes."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from headrace.model.envelope import Envelope
 from headrace.model.handle import use_line
+from headrace.model.progress import use_progress
 from headrace.replica.care import CareOnLoop
 from headrace.replica.delivery import Frames
 from headrace.replica.end import End
@@ -28,7 +29,9 @@ from headrace.replica.frames import (
 )
 from headrace.replica.lines import LoopLine
 from headrace.replica.plans import AnyPlan, running
+from headrace.replica.progressing import Progressing
 from headrace.replica.reading import WorkerGone
+from headrace.replica.validating import answer_validate
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -53,6 +56,7 @@ class AsyncEnd:
         frames = Frames(end.bodies, self._say)
         self._tasks = running(plan, model, frames, self._tell, end.words)
         self._care = CareOnLoop(plan, model, end.words, self._tell, health_timeout_s)
+        answer_validate(plan, end.words, self._tell)
         self._outbox = bytearray()
         self._writing = False
         self._over: asyncio.Future[bool] | None = None
@@ -86,6 +90,9 @@ class AsyncEnd:
         self._words.give(Answered, line.hear)
         self._words.give(AnswerParts, line.hear)
         use_line(line)
+        progressing = Progressing(line.tell, line.later)
+        self._bodies.ahead = progressing.frames
+        use_progress(progressing.told)
 
     def _read(self) -> None:
         try:

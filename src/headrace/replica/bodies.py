@@ -34,6 +34,8 @@ class Bodies:
         self._placing = threading.Lock()
         self.wake: Callable[[], object] | None = None
         """Whom to tell, in whatever thread, that `done` has news."""
+        self.ahead: Callable[[int], bytes] = _nothing
+        """Tells what is to leave before the end of a call."""
 
     def use_region(self, region: int) -> None:
         """Write large answers into this region of the arena."""
@@ -80,10 +82,12 @@ class Bodies:
                 sent_bytes -= inline_bytes(replies[place])
                 replies[place] = _no_room(reply, serial, place)
         try:
-            return pack(Finished(serial, took_s, replies))
+            frame = pack(Finished(serial, took_s, replies))
         except Exception:
             log.exception("call %d: an answer cannot be sent", serial)
-            return pack(Finished(serial, took_s, [_packable(reply) for reply in replies]))
+            frame = pack(Finished(serial, took_s, [_packable(reply) for reply in replies]))
+        ahead = self.ahead(serial)
+        return bytearray(ahead) + frame if ahead else frame
 
     def freed(self, places: Sequence[tuple[int, int]]) -> None:
         """Take answers back that the worker is done with."""
@@ -125,6 +129,10 @@ class Bodies:
         if isinstance(moved, Slot):
             self._remember(moved)
         return moved
+
+
+def _nothing(_: int) -> bytes:
+    return b""
 
 
 def _no_room(reply: Reply, serial: int, place: int) -> Fault:

@@ -47,6 +47,8 @@ class Frames:
 
     def ended(self, serial: int, place: int, reply: Reply) -> None:
         """See `Reports`."""
+        if ahead := self._bodies.ahead(serial):
+            self._say(bytearray(ahead))
         self._say(pack(Ended(serial, place, reply)))
 
     def finished(self, serial: int, took_s: float, replies: list[Reply]) -> None:

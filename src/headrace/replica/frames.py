@@ -14,9 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from headrace.model.deployment import Options
-from headrace.model.envelope import Answer, Envelope, Message, Part, Reply
+from headrace.model.envelope import Answer, Envelope, Fault, Message, Part, Reply
+from headrace.model.job import JobFunction
 from headrace.model.kinds import Kind
 from headrace.model.source import Source
+from headrace.model.submit import Wanted
 
 HEAD = struct.Struct("<I")
 READ_BYTES = 1 << 18
@@ -40,6 +42,8 @@ class Load(Struct, array_like=True, tag=1, frozen=True):
     kind: Kind = "model"
     arguments: bytes = b""
     """What the class is made with, packed; empty for nothing. See model/binding.py."""
+    functions: list[JobFunction] = []
+    """What a job replica runs, in place of the class."""
 
 
 class Calls(Struct, array_like=True, tag=2, frozen=True):
@@ -109,7 +113,14 @@ class Reconfigure(Struct, array_like=True, tag=12, frozen=True):
     config: bytes
 
 
-Word = Feed | Answered | AnswerParts | Check | Reconfigure
+class Validate(Struct, array_like=True, tag=13, frozen=True):
+    """Read this request as the annotations say, and run nothing of it; `Valid` is the answer."""
+
+    number: int
+    envelope: Envelope
+
+
+Word = Feed | Answered | AnswerParts | Check | Reconfigure | Validate
 """What the worker tells a replica's code, besides calls."""
 Order = Load | Calls | GiveUpOn | TearDown | Trim | Freed | Credit | Word
 
@@ -222,7 +233,31 @@ class Reconfigured(Struct, array_like=True, tag=15, frozen=True):
     fault: str = ""
 
 
-News = Ask | HangUp | Took | Want | Holds | Health | Reconfigured
+class Submit(Struct, array_like=True, tag=16, frozen=True):
+    """A job that code of this replica submits; it is `Answered` when it is written down."""
+
+    number: int
+    wanted: Wanted
+
+
+class Valid(Struct, array_like=True, tag=17, frozen=True):
+    """What came of `Validate`: nothing, or why the request can come to nothing."""
+
+    number: int
+    fault: Fault | None = None
+
+
+class JobProgress(Struct, array_like=True, tag=18, frozen=True):
+    """How far the job has come that is the request at `place` of a call."""
+
+    serial: int
+    place: int
+    done: float
+    total: float
+    note: str = ""
+
+
+News = Ask | HangUp | Took | Want | Holds | Health | Reconfigured | Submit | Valid | JobProgress
 """What a replica's code asks of others, or tells of itself."""
 Report = Ready | Progress | Finished | Returned | Failed | Freed | Parts | Ended | News
 

@@ -23,6 +23,7 @@ from headrace.model.adapters import Encode
 from headrace.model.answers import answer_of_handler, answerer, opened
 from headrace.model.arguments import Arguments, Unresolved, read_arguments
 from headrace.model.bodies import Body, body_of
+from headrace.model.codec import Reader
 from headrace.model.context import Context
 from headrace.model.envelope import Answer, Closed, Fault, Head, Opened, Reply
 from headrace.model.faults import fault_of
@@ -72,6 +73,11 @@ class Handler:
         encode: Encode | None = encode_of(cls, CALL, last=True)
         if encode is not None:
             self._write = answerer(encode)
+
+    @property
+    def read(self) -> Reader | None:
+        """What reads the content of a body; None where it takes the request itself."""
+        return None if self._body is None else self._body.read
 
     async def serve(self, exchange: Exchange, thing: Any, scope: Any) -> Reply:
         """Answer one request; what it raises becomes a fault."""

@@ -7,10 +7,12 @@ import contextlib
 from collections.abc import Callable
 
 from headrace.model.handle import NoLine
+from headrace.model.progress import use_progress
 from headrace.replica.end import End
 from headrace.replica.frames import Answered, AnswerParts, News, pack
 from headrace.replica.lines import Line
 from headrace.replica.pending import Pending
+from headrace.replica.progressing import Progressing, by_timer
 from headrace.replica.reading import Reading
 
 
@@ -27,6 +29,13 @@ class LeafLine(Line):
         self.reading = Reading(end)
         end.words.give(Answered, self.hear)
         end.words.give(AnswerParts, self.hear)
+        self._progressing = Progressing(self.tell, by_timer)
+        use_progress(self._progressed)
+
+    def _progressed(self, serial: int, place: int, done: float, total: float, note: str) -> None:
+        self._end.bodies.ahead = self._progressing.frames
+        with self._as_a_whole():
+            self._progressing.told(serial, place, done, total, note)
 
     def wait(self, pending: Pending, ready: Callable[[], bool], timeout_s: float | None) -> bool:
         """See `pending.Way`."""

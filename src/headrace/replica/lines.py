@@ -22,7 +22,8 @@ from headrace.model.context import Context, current, whose
 from headrace.model.envelope import Call, Envelope
 from headrace.model.handle import CallOptions, NoLine, WrongUse
 from headrace.model.pickles import Packed, packed
-from headrace.replica.frames import Answered, AnswerParts, Ask, HangUp, News, Took
+from headrace.model.submit import Wanted
+from headrace.replica.frames import Answered, AnswerParts, Ask, HangUp, News, Submit, Took
 from headrace.replica.pending import Pending
 
 
@@ -92,6 +93,14 @@ class Line:
         except BaseException:  # a stop that was held back meets a request that has left
             pending.cancel()
             raise
+
+    def submit(self, wanted: Wanted) -> Pending:
+        """See `model.handle.Line`. The job belongs to no request: it outlives them all."""
+        pending = Pending(self, next(self._count), wanted.endpoint, 0)
+        with self._as_a_whole():
+            self._open[pending.number] = pending
+            self._say(Submit(pending.number, wanted))
+        return pending
 
     def hear(self, word: Answered | AnswerParts) -> None:
         """Take what the worker says of a call."""
@@ -164,6 +173,11 @@ class LoopLine(Line):
                 "`await` it, or ask from a thread (`await asyncio.to_thread(...)`)"
             )
         return wait_in_thread(pending, ready, timeout_s)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call something on the loop after so many seconds; in any thread."""
+        with contextlib.suppress(RuntimeError):  # the server has stopped
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, act)
 
     def _say(self, news: News) -> None:
         if threading.get_ident() == self._thread:

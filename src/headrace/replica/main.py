@@ -37,6 +37,7 @@ from headrace.replica.stopping import Guard
 from headrace.replica.streams import run_streams
 from headrace.replica.threads import in_threads
 from headrace.replica.uncaught import logged, told
+from headrace.replica.validating import answer_validate
 
 FAILED_TO_START = 3
 
@@ -103,6 +104,7 @@ class _Life:
             _finish(plan.setup(model, self._load.device, self._progress))
             _finish(configure(model, self._load.options.user_config))
             CareBetweenCalls(plan, model, self._end.words, self._tell)
+            answer_validate(plan, self._end.words, self._tell)
             self._sock.sendall(pack(Ready()))
             serve = run_streams if plan.streams else run_leaf
             serve(plan, model, self._end)

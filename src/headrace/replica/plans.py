@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from headrace.model.api import Report
+from headrace.model.codec import Reader
 from headrace.model.envelope import Envelope, Reply
 from headrace.model.hooks import Plan, compile_plan
+from headrace.model.job_plan import job_plan
 from headrace.model.multiplexed import is_multiplexed
 from headrace.model.source import fetch
 from headrace.replica.delivery import Reports
@@ -28,6 +30,10 @@ class Applied(Protocol):
     @property
     def layout(self) -> Literal["async"]:
         """It runs on an event loop."""
+
+    @property
+    def read(self) -> Reader | None:
+        """See `model.plan.Plan`."""
 
     def make(self, arguments: bytes = b"") -> Any:
         """See `model.plan.Plan`."""
@@ -69,6 +75,8 @@ class Running(Protocol):
 
 def plan_of(load: Load) -> AnyPlan:
     """Import what is to be loaded, and read it. Raises TargetError, ConfigError."""
+    if load.kind == "job":
+        return job_plan(load.functions, load.options)
     target = fetch(load.source)
     if load.kind == "model":
         return compile_plan(target, load.options, is_made_with=bool(load.arguments))

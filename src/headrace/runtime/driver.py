@@ -19,6 +19,7 @@ from headrace.core.messages import (
     Again,
     DeploymentId,
     Drained,
+    Due,
     Evict,
     Examine,
     FleetAction,
@@ -26,6 +27,8 @@ from headrace.core.messages import (
     Grant,
     Interrupt,
     Kill,
+    Left,
+    LowerAction,
     Outcome,
     Recall,
     ReplicaId,
@@ -73,11 +76,12 @@ class Driver:
         """Who cares for what replicas' code asks and tells, by its kind: see `frames.News`."""
         self.farewells: list[Callable[[ReplicaId], None]] = []
         """Whom to tell of a replica that is gone."""
+        self.behind: Callable[[LowerAction], object] = lambda _: None
+        """Whom to tell of requests of the lower class."""
         self._starters = starters
         self._chance = random.Random().random  # noqa: S311 - spreads restarts, hides nothing
         self._loop = asyncio.get_running_loop()
         self._asked: dict[RequestId, Asked] = {}
-        self._last = 0
         self._turn_due = False
         self._touched: set[ReplicaId] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -122,8 +126,7 @@ class Driver:
 
         A streamed answer is `heard` part by part before it has `ended`; acknowledge with `took`.
         """
-        self._last += 1
-        number = RequestId(self._last)
+        number = RequestId(self.engine.last + 1)
         try:
             actions = self.engine.arrived(
                 number,
@@ -135,7 +138,7 @@ class Driver:
                 model_id=envelope.model_id,
             )
         except StillLoading as refused:
-            raise self._not_loaded(deployment, refused) from None
+            raise self.not_loaded(deployment, refused) from None
         asked = Asked(number, deployment, envelope, ended, heard)
         self._asked[number] = asked
         if actions:
@@ -143,6 +146,11 @@ class Driver:
             self._flush()
         self._plan_turn()
         return asked
+
+    def enter(self, asked: Asked) -> None:
+        """Follow one that the engine has let in: see runtime/background.py."""
+        self._asked[asked.id] = asked
+        self._plan_turn()
 
     def asked(self, request: RequestId) -> Asked:
         """Return a request that is under way."""
@@ -153,7 +161,7 @@ class Driver:
         try:
             intake.coming(self.engine, deployment, size_bytes, self.clock())
         except StillLoading as refused:
-            raise self._not_loaded(deployment, refused) from None
+            raise self.not_loaded(deployment, refused) from None
 
     def came(self, deployment: DeploymentId, size_bytes: int) -> None:
         """Count it no longer."""
@@ -248,7 +256,8 @@ class Driver:
         """A replica printed something."""
         self.watcher.replica_said(replica, line)
 
-    def _not_loaded(self, deployment: DeploymentId, refused: StillLoading) -> StillLoading:
+    def not_loaded(self, deployment: DeploymentId, refused: StillLoading) -> StillLoading:
+        """Say more of why a model takes no requests."""
         self._plan_turn()  # it may have been woken
         return self.watcher.not_loaded(deployment, refused)
 
@@ -297,12 +306,12 @@ class Driver:
                     asked.envelope = msgspec.structs.replace(
                         asked.envelope, attempt=asked.envelope.attempt + 1
                     )
-                case Stop() | Interrupt() | Grant() | Recall():
+                case Stop() | Interrupt() | Grant() | Recall() | Due() | Left():
                     self._do_to_call(action)
                 case _:
                     self._do_to_replicas(action)
 
-    def _do_to_call(self, action: Stop | Interrupt | Grant | Recall) -> None:
+    def _do_to_call(self, action: Stop | Interrupt | Grant | Recall | LowerAction) -> None:
         match action:
             case Stop(replica, serial, place):
                 self.replicas[replica].stop(serial, place)
@@ -314,6 +323,8 @@ class Driver:
                 self._touched.add(replica)
             case Recall(replica, serial):
                 self._recall(replica, serial)
+            case Due() | Left():
+                self.behind(action)
             case _:
                 assert_never(action)
 
@@ -366,7 +377,7 @@ class Driver:
             ending = ending_of(outcome, asked.deployment)
             if isinstance(ending, StillLoading):
                 pool = self.engine.pools[asked.deployment]
-                ending = self._not_loaded(pool.id, admission.not_loaded(pool, self.clock()))
+                ending = self.not_loaded(pool.id, admission.not_loaded(pool, self.clock()))
             self._end(asked, ending)
 
     def _end(self, asked: Asked, ending: Ending) -> None:

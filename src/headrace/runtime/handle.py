@@ -77,7 +77,7 @@ class Desk:
                 if errand is not None and errand.asked is not None:
                     self._driver.took(errand.asked, parts)
             case _:
-                pass
+                self._driver.hears[type(news)](asker, news)
 
     def farewell(self, asker: ReplicaId) -> None:
         """Drop what a replica has asked for, that is gone; what is detached goes on."""
@@ -153,7 +153,7 @@ class Desk:
     # --- answers -----------------------------------------------------------------------------
 
     def _heard(self, asker: ReplicaId, number: int, part: Part) -> None:
-        self._tell(asker, AnswerParts(number, [part]))
+        self.tell(asker, AnswerParts(number, [part]))
 
     def _ended(self, asker: ReplicaId, number: int, errand: _Errand, ending: Ending) -> None:
         errands = self._errands.get(asker, {})
@@ -165,9 +165,10 @@ class Desk:
             reply = Answered(number, refusal(ending))
         else:
             reply = Answered(number, ending)
-        self._tell(asker, reply)
+        self.tell(asker, reply)
 
-    def _tell(self, asker: ReplicaId, word: Word) -> None:
+    def tell(self, asker: ReplicaId, word: Word) -> None:
+        """Bring a word to whoever asked: a replica's code, or the program's."""
         if asker in self._programs:
             self._programs[asker](word)
         else:

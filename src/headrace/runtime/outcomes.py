@@ -20,6 +20,10 @@ def ending_of(outcome: Outcome, deployment: DeploymentId) -> HeadraceError | Non
             return ReplicaLost(
                 f"every replica of {deployment} that tried this request ended with it"
             )
+        case Outcome.BLAMED:
+            lost = ReplicaLost(f"a replica of {deployment} crashed while it ran nothing but this")
+            lost.is_blamed = True
+            return lost
         case Outcome.UNREADY:
             return StillLoading(f"{deployment} could not be loaded", retry_after_s=1.0)
         case Outcome.CANCELLED | Outcome.ANSWERED:

@@ -19,7 +19,7 @@ Check = Callable[[Any], str | None]
 
 PATHS = (
     *("tls_certfile", "tls_keyfile", "tls_ca_certs"),
-    *("pidfile", "chdir", "access_log", "error_log", "audit_log"),
+    *("pidfile", "chdir", "access_log", "error_log", "audit_log", "jobs_file"),
 )
 _origin = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#,*A-Z]+").fullmatch
 _address = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\s:/\[\]]*):(\d{1,5})").fullmatch
@@ -88,6 +88,11 @@ def _path_of_ours(value: str) -> str | None:
     return None if fits else "a path that begins with `/`, without spaces, `?` and `#`"
 
 
+def _page_of_ours(value: str) -> str | None:
+    fits = re.fullmatch(r"(/[^\s?#/]+)+", value)
+    return None if fits else "a path such as /jobs, without a `/` at its end, spaces, `?` and `#`"
+
+
 def _origins(origins: Iterable[str]) -> str | None:
     if all(map(_origin, origins)):
         return None
@@ -123,6 +128,7 @@ CHECKS: Mapping[str, Check] = {
     "trusted_proxies": lambda value: _networks(value, any_one=True),
     "shutdown_allow": lambda value: _networks(value, any_one=False),
     "shutdown_path": _path_of_ours,
+    "jobs_path": _page_of_ours,
     "root_path": _root_path,
     "reload_at": _cron,
     "cors_origins": _origins,

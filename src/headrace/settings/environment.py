@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from headrace.errors import ConfigError
 from headrace.settings.said import Layer, Said, from_text, near
-from headrace.settings.table import TABLE, Setting
+from headrace.settings.setting import Setting
+from headrace.settings.table import TABLE
 
 PREFIX = "HEADRACE_"
 CONFIG, SET = "HEADRACE_CONFIG", "HEADRACE_SET"
@@ -18,6 +19,8 @@ OTHERS: Mapping[str, str] = {
     CONFIG: "the configuration file, as `-c` names it",
     SET: "options of deployments, as `--set` takes them: `Embed.replicas=4 Rank.timeout_s=10`",
     KEYS_FILE: "a file of keys, one a line",
+    "HEADRACE_CLIENT_URL": "the server that `headrace jobs` asks",
+    "HEADRACE_CLIENT_KEY": "the key with which it asks",
     "HEADRACE_SHUTDOWN_API_KEY": "who may stop the server over HTTP",
     "HEADRACE_SHUTDOWN_API_KEY_FILE": "a file of such keys, one a line",
 }

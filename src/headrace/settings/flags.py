@@ -7,7 +7,8 @@ from typing import Any
 
 from headrace.errors import ConfigError
 from headrace.settings.said import Layer, Said, checked, from_text
-from headrace.settings.table import TABLE, Setting
+from headrace.settings.setting import Setting
+from headrace.settings.table import TABLE
 
 SHORT: Mapping[str, str] = {"bind": "-b", "workers": "-w", "daemon": "-D", "pidfile": "-p"}
 GROUPS: Mapping[str, str] = {
@@ -17,6 +18,7 @@ GROUPS: Mapping[str, str] = {
     "while_loading": "Models",
     "log_level": "Logs",
     "keep_alive_timeout_s": "Limits",
+    "jobs": "Jobs",
     "debug": "Doors and keys",
 }
 """The headings of the table, each by the setting that it stands above."""

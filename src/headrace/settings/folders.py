@@ -7,7 +7,7 @@ from pathlib import Path
 from headrace.errors import ConfigError
 from headrace.settings.layers import Settled
 
-FILES = ("pidfile", "access_log", "error_log", "audit_log")
+FILES = ("pidfile", "access_log", "error_log", "audit_log", "jobs_file")
 
 
 def check_folders(settled: Settled) -> None:

@@ -11,7 +11,8 @@ from headrace.settings.gunicorn import HOOKS, NAMES, WITHOUT_MEANING, meant
 from headrace.settings.limits import DEFAULTS
 from headrace.settings.python_file import Named
 from headrace.settings.said import Said, from_text, from_value
-from headrace.settings.table import LEAST, TABLE, Setting
+from headrace.settings.setting import Setting
+from headrace.settings.table import LEAST, TABLE
 from headrace.settings.toml import FileSaid
 
 LONG_S = 3600

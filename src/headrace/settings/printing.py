@@ -9,7 +9,8 @@ from typing import Any
 
 from headrace.settings.layers import Settled
 from headrace.settings.said import Said
-from headrace.settings.table import TABLE, Setting
+from headrace.settings.setting import Setting
+from headrace.settings.table import TABLE
 from headrace.settings.toml import ApplicationSaid
 
 MASK = "is set, and not shown"

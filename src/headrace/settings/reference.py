@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from headrace.settings.flags import default_in_words
-from headrace.settings.table import TABLE, Setting
+from headrace.settings.setting import Setting
+from headrace.settings.table import TABLE
 
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 

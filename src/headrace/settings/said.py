@@ -9,7 +9,8 @@ from typing import Any
 from headrace.errors import ConfigError
 from headrace.model.names import did_you_mean, is_slip
 from headrace.settings.checks import normal
-from headrace.settings.table import TABLE, Setting
+from headrace.settings.setting import Setting
+from headrace.settings.table import TABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, get_args, get_type_hints
 
 from headrace.errors import ConfigError
-from headrace.settings.checks import CHECKS, Middleware, is_loopback, is_open, normal
-from headrace.settings.kinds import Kind, kind_of
+from headrace.settings.checks import Middleware, is_loopback, is_open, normal
+from headrace.settings.kinds import kind_of
 from headrace.settings.limits import DEFAULTS, Limits
 from headrace.settings.rows import Row
+from headrace.settings.setting import Setting, unit_of
 from headrace.settings.words import Level, Reload, WhileLoading
 
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -250,6 +251,33 @@ class Settings:
         float,
         Row("How often a silent WebSocket is asked for a sign of life; 0 for never.", least=0),
     ] = 20.0
+    jobs: Annotated[
+        bool,
+        Row("Whether requests may go on as jobs, which are written down.", restart=True),
+    ] = True
+    jobs_file: Annotated[
+        str | None,
+        Row("Where they are: .headrace/jobs-PORT.sqlite3 if none is named.", restart=True),
+    ] = None
+    jobs_path: Annotated[str, Row("Where their pages are; they are at /-/jobs in any case.")] = (
+        "/jobs"
+    )
+    job_timeout_s: Annotated[
+        float | None, Row("How long one attempt at a job may take.", least=1)
+    ] = None
+    job_retention_s: Annotated[
+        float, Row("How long a job's result is kept after its end.", least=0)
+    ] = 86_400.0
+    job_lease_s: Annotated[
+        float,
+        Row("After how long without a sign of life its worker is given up.", least=1, restart=True),
+    ] = 30.0
+    max_queued_jobs: Annotated[
+        int, Row("How many jobs may wait for one endpoint.", least=1, restart=True)
+    ] = 10_000
+    job_workers: Annotated[
+        int, Row("Replicas for functions that run as jobs, loaded when the first comes.", least=1)
+    ] = 2
     debug: Annotated[
         bool, Row("One inline replica, no deadlines, tracebacks in answers; this machine only.")
     ] = False
@@ -319,61 +347,6 @@ class Settings:
         return Limits(**{limit.name: getattr(self, limit.name) for limit in fields(Limits)})
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A row of the table with the name, kind and default that stand beside it."""
-
-    name: str
-    kind: Kind
-    default: Any
-    row: Row
-
-    @property
-    def unit(self) -> str:
-        """What its number counts: s, bytes, octal, or nothing."""
-        return _unit(self.name, self.row)
-
-    @property
-    def flag(self) -> str:
-        """How a command line says it; nothing, if only code can."""
-        if self.kind.read is None:
-            return ""
-        return self.row.flag or f"--{self.name.replace('_', '-')}"
-
-    @property
-    def variable(self) -> str:
-        """How the environment says it; nothing, if only code can."""
-        return f"HEADRACE_{self.name.upper()}" if self.kind.read else ""
-
-    def wish(self, value: object) -> str | None:
-        """Say what is wanted if this value is not it."""
-        if value is None and self.kind.optional:
-            return None
-        if not self.kind.fits(value):
-            return f"{self.kind.wish}{', or None' if self.kind.optional else ''}"
-        check = CHECKS.get(self.name)
-        return self._bounds(value) or (check(value) if check else None)
-
-    def _bounds(self, value: Any) -> str | None:
-        least, most = self.row.least, self.row.most
-        if least is not None and not value >= least:
-            said = oct(int(most)) if self.row.octal and most is not None else f"{most}"
-            return f"{least:g} or more" if most is None else f"{least:g} to {said}"
-        return f"{least:g} to {most:g}" if most is not None and value > most else None
-
-    def shown(self, value: object) -> str:
-        """Return how a message cites a wrong value: not at all, if it is secret."""
-        return "" if self.row.secret else f", not {value!r}"
-
-
-def _unit(name: str, row: Row) -> str:
-    if row.octal:
-        return "octal"
-    if name.endswith("bytes_per_s"):
-        return "bytes"
-    return next((unit for unit in ("s", "bytes") if name.endswith(f"_{unit}")), "")
-
-
 def _table() -> dict[str, Setting]:
     hints = get_type_hints(Settings, include_extras=True)
     table = {}
@@ -381,7 +354,7 @@ def _table() -> dict[str, Setting]:
         row: Row = hints[one.name].__metadata__[0]
         made = one.default_factory() if callable(one.default_factory) else one.default
         table[one.name] = Setting(
-            one.name, kind_of(hints[one.name], _unit(one.name, row)), made, row
+            one.name, kind_of(hints[one.name], unit_of(one.name, row)), made, row
         )
     return table
 

@@ -67,6 +67,14 @@ class SettingWords(TypedDict, total=False):
     max_url_bytes: int
     websocket_max_bytes: int
     websocket_ping_s: float
+    jobs: bool
+    jobs_file: Path | None
+    jobs_path: str
+    job_timeout_s: float | None
+    job_retention_s: float
+    job_lease_s: float
+    max_queued_jobs: int
+    job_workers: int
     debug: bool
     api_keys: str | Sequence[str] | None
     cors_origins: Sequence[str]

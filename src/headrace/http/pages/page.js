@@ -345,9 +345,17 @@ function refusals(operation) {
   return el("details", {}, el("summary", {}, "other endings"), el("table", {}, el("tbody", {}, ...rows)));
 }
 
-function operationsCard(operations) {
-  const rows = operations.map(([path, { get }]) => el("tr", {},
-    el("td", {}, el("a", { href: new URL(path.slice(1), ROOT).href }, el("code", {}, path))), el("td", {}, get.summary)));
+function isModel(operation) {
+  return Boolean(operation?.tags.includes("models"));
+}
+
+function operationsCard(paths) {
+  const all = paths.flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => [path, method, operation]));
+  const rows = all.filter(([, , operation]) => !isModel(operation)).map(([path, method, { summary }]) => {
+    const shown = el("code", {}, method === "get" ? path : `${method.toUpperCase()} ${path}`);
+    const leads = method === "get" && !path.includes("{");
+    return el("tr", {}, el("td", {}, leads ? el("a", { href: new URL(path.slice(1), ROOT).href }, shown) : shown), el("td", {}, summary));
+  });
   return el("section", { class: "card" }, el("h2", {}, "operations"), el("table", {}, el("tbody", {}, ...rows)));
 }
 
@@ -376,8 +384,8 @@ async function showStates() {
 async function begin() {
   told = await (await fetch(new URL("-/openapi.json", ROOT))).json();
   const paths = Object.entries(told.paths);
-  const models = paths.filter(([, { post }]) => post).map(([path, { post }]) => modelCard(path, post));
-  const more = VIEW === "docs" ? [operationsCard(paths.filter(([, { get }]) => get)), schemasCard()] : [];
+  const models = paths.filter(([, { post }]) => isModel(post)).map(([path, { post }]) => modelCard(path, post));
+  const more = VIEW === "docs" ? [operationsCard(paths), schemasCard()] : [];
   document.getElementById("main").replaceChildren(...models, ...more);
   document.title = `${told.info.title} - Headrace`;
   if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();

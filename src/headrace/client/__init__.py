@@ -1,0 +1,1 @@
+"""The room of programs that ask a server from elsewhere: `hr.JobsClient`."""
