@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.jobs.output import LARGEST_ITEM_BYTES, Output
-from headrace.model.envelope import Opened
+from headrace.model.envelope import Closed, Opened
 
 
 @given(text=st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), odd=st.integers(0, 3))
@@ -24,3 +24,12 @@ def test_bytes_that_are_no_text_are_cut_too() -> None:
     output.add(Opened(200, "text/plain"))
     part = b"\x80" * (3 * LARGEST_ITEM_BYTES)
     assert b"".join(output.add(part)) == part
+
+
+def test_an_item_of_lines_is_an_event_without_its_line_feed() -> None:
+    output = Output("a-label")
+    output.add(Opened(200, "application/x-ndjson"))
+    assert output.add(b'{"x":1}\n') == [b'{"x":1}']
+    whole = output.end(Closed(), retry_safe=True)[1]
+    assert whole is not None
+    assert whole.body == b'{"x":1}\n'

@@ -159,7 +159,8 @@ async def test_items_are_events_and_the_whole_is_the_result(tmp_path: Path) -> N
         assert found.body == b"".join(lines)
         assert found.content_type == "application/x-ndjson"
         events = await jobs_of(service).store.events(None, job)
-        assert [event.data for event in events if event.kind == "item"] == lines
+        items = [event.data for event in events if event.kind == "item"]
+        assert items == [line.rstrip() for line in lines]
 
 
 @on_a_loop

@@ -49,12 +49,13 @@ class Output:
         if self.size_bytes > ANSWER_BYTES:
             raise TooLarge(f"the job's answer is longer than {ANSWER_BYTES:,} bytes")
         self._parts.append(part)
-        return _pieces(part) if self._is_for_readers else []
+        return self._for_readers(part)
 
-    @property
-    def _is_for_readers(self) -> bool:
+    def _for_readers(self, part: bytes) -> list[bytes]:
         media = media_type(self._opened.content_type) if self._opened else ""
-        return media.startswith("text/") or media in LINES
+        if media in LINES:
+            return _pieces(part.removesuffix(b"\n"))  # an event of its own has no need of one
+        return _pieces(part) if media.startswith("text/") else []
 
     def end(self, ending: Ending, *, retry_safe: bool) -> End:
         """Return what an ending says of the job; None is of work that was stopped."""
